@@ -1,0 +1,86 @@
+//! Expands scenarios into rows: unique, sorted, independent of the order of files.
+
+mod conformance;
+mod matrix;
+mod policy;
+
+use std::collections::BTreeMap;
+
+use crate::{
+    library::Library,
+    row::{ParseRowNameError, Row, RowName, SourceRef},
+};
+
+/// The first software lane: everything over HTTP, with software keys.
+pub const SOFTWARE_LANE: &str = "software";
+
+/// A mistake of a scenario's author that only shows when scenarios are put together.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {message}")]
+pub struct ExpandError {
+    /// Where it is written.
+    pub place: SourceRef,
+    /// What is wrong, and what would be right.
+    pub message: String,
+}
+
+impl ExpandError {
+    fn new(place: SourceRef, message: impl Into<String>) -> Self {
+        Self {
+            place,
+            message: message.into(),
+        }
+    }
+
+    /// Reports a name that is not known, with the nearest that is.
+    fn unknown<'a>(
+        place: SourceRef,
+        kind: &str,
+        found: &str,
+        known: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
+        let hint = crate::suggest::nearest(found, known);
+        let hint = hint
+            .map(|name| format!("; did you mean '{name}'?"))
+            .unwrap_or_default();
+        Self::new(place, format!("unknown {kind} '{found}'{hint}"))
+    }
+}
+
+/// Expands every scenario of a library, sorted by name.
+///
+/// # Errors
+/// Every mistake found: unknown names, rows of one name, cells of the grid that are missing.
+pub fn expand(library: &Library) -> Result<Vec<Row>, Vec<ExpandError>> {
+    let mut rows = BTreeMap::new();
+    let mut errors = Vec::new();
+    let expanded = matrix::rows(library)
+        .into_iter()
+        .chain(policy::rows(library))
+        .chain(conformance::rows(library));
+    for result in expanded {
+        match result {
+            Err(error) => errors.push(error),
+            Ok(row) => {
+                let (name, place) = (row.name.clone(), row.source.clone());
+                if let Some(first) = rows.insert(name.clone(), row) {
+                    errors.push(ExpandError::new(
+                        place,
+                        format!("row {name} is already made at {}", first.source),
+                    ));
+                }
+            }
+        }
+    }
+    if errors.is_empty() {
+        Ok(rows.into_values().collect())
+    } else {
+        Err(errors)
+    }
+}
+
+fn name(place: &SourceRef, parts: &[&str]) -> Result<RowName, ExpandError> {
+    let parts = parts.iter().map(|part| (*part).to_owned()).collect();
+    RowName::new(parts)
+        .map_err(|error: ParseRowNameError| ExpandError::new(place.clone(), error.to_string()))
+}

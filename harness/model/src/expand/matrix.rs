@@ -1,0 +1,381 @@
+//! Rows of the suite `matrix`: provider x profile x registration context x sign-in context.
+
+use std::collections::BTreeSet;
+
+use super::{ExpandError, SOFTWARE_LANE, name};
+use crate::{
+    library::{Library, Located},
+    platform::Context,
+    policy::{Clause, Switches},
+    provider::Provider,
+    row::{Grounds, NamedPolicy, Role, Row, SourceRef, Step},
+    scenario::{
+        Action, Basis, ContextPair, Expected, GridEntry, MatrixKind, MatrixScenario, Profile,
+        RelyingPartySettings, Severity, StepSpec, Suite, UserSpec,
+    },
+    verdict::Reason,
+};
+
+/// Expands every matrix scenario.
+pub(super) fn rows(library: &Library) -> Vec<Result<Row, ExpandError>> {
+    library
+        .matrix
+        .iter()
+        .flat_map(|scenario| scenario_rows(library, scenario))
+        .collect()
+}
+
+fn scenario_rows(
+    library: &Library,
+    scenario: &Located<MatrixScenario>,
+) -> Vec<Result<Row, ExpandError>> {
+    let place = scenario.at("");
+    let mut results = unknown_names(library, scenario);
+    let spec = &scenario.value;
+    let wanted = |list: &Option<Vec<String>>, id: &String| {
+        list.as_ref().is_none_or(|list| list.contains(id))
+    };
+    for profile in library.profiles.iter().map(|located| &located.value) {
+        if !wanted(&spec.profiles, &profile.id) {
+            continue;
+        }
+        for provider in library.providers.iter().map(|located| &located.value) {
+            if wanted(&spec.providers, &provider.id) {
+                let cell = MatrixCell {
+                    library,
+                    spec,
+                    place: &place,
+                    provider,
+                    profile,
+                };
+                results.extend(cell.rows());
+            }
+        }
+    }
+    results
+}
+
+fn unknown_names(
+    library: &Library,
+    scenario: &Located<MatrixScenario>,
+) -> Vec<Result<Row, ExpandError>> {
+    let profiles: Vec<&str> = library
+        .profiles
+        .iter()
+        .map(|known| known.value.id.as_str())
+        .collect();
+    let providers: Vec<&str> = library
+        .providers
+        .iter()
+        .map(|known| known.value.id.as_str())
+        .collect();
+    let spec = &scenario.value;
+    let mut named: Vec<(&str, &str, &Vec<&str>)> = vec![("profile", &spec.control, &profiles)];
+    named.extend(spec.control_for.iter().flat_map(|(provider, profile)| {
+        [
+            ("provider", provider.as_str(), &providers),
+            ("profile", profile.as_str(), &profiles),
+        ]
+    }));
+    named.extend(
+        spec.profiles
+            .iter()
+            .flatten()
+            .map(|id| ("profile", id.as_str(), &profiles)),
+    );
+    named.extend(
+        spec.providers
+            .iter()
+            .flatten()
+            .map(|id| ("provider", id.as_str(), &providers)),
+    );
+    named
+        .into_iter()
+        .filter(|(_, id, known)| !known.contains(id))
+        .map(|(kind, id, known)| {
+            Err(ExpandError::unknown(
+                scenario.at(""),
+                kind,
+                id,
+                known.iter().copied(),
+            ))
+        })
+        .collect()
+}
+
+/// One provider under one profile, in one scenario.
+struct MatrixCell<'a> {
+    library: &'a Library,
+    spec: &'a MatrixScenario,
+    place: &'a SourceRef,
+    provider: &'a Provider,
+    profile: &'a Profile,
+}
+
+/// What the grid says of one registration context.
+struct Expectation<'a> {
+    registration: Expected,
+    sign_in: Expected,
+    registration_clauses: &'a [Clause],
+    sign_in_clauses: &'a [Clause],
+    source: &'a str,
+}
+
+impl MatrixCell<'_> {
+    fn rows(&self) -> Vec<Result<Row, ExpandError>> {
+        let pairs = self
+            .library
+            .contexts
+            .as_ref()
+            .map(|contexts| contexts.value.pairs.as_slice())
+            .unwrap_or_default();
+        let mut seen = BTreeSet::new();
+        pairs
+            .iter()
+            .filter(|pair| pair.provider == self.provider.id)
+            .filter_map(|pair| self.row(pair).transpose())
+            .filter(|row| {
+                row.as_ref()
+                    .map_or(true, |row| seen.insert(row.name.clone()))
+            })
+            .collect()
+    }
+
+    fn row(&self, pair: &ContextPair) -> Result<Option<Row>, ExpandError> {
+        let expectation = self.expectation(&pair.registration)?;
+        let control = self
+            .spec
+            .control_for
+            .get(&self.provider.id)
+            .unwrap_or(&self.spec.control);
+        let accepted = expectation.registration == Expected::Accepted;
+        let steps = match self.spec.kind {
+            MatrixKind::RegisterThenSignIn if accepted => vec![
+                self.register("alice", pair, Role::Subject, Expected::Accepted, &[]),
+                self.sign_in(pair, Expected::Accepted, &[]),
+            ],
+            MatrixKind::RefusedRegistration if !accepted => vec![
+                self.register("alice", pair, Role::Control, Expected::Accepted, &[]),
+                self.set_policy(),
+                self.register(
+                    "bob",
+                    pair,
+                    Role::Subject,
+                    expectation.registration,
+                    expectation.registration_clauses,
+                ),
+            ],
+            MatrixKind::SignInAfterSwitch if self.profile.id != *control => vec![
+                self.register("alice", pair, Role::Control, Expected::Accepted, &[]),
+                control_sign_in(pair),
+                self.set_policy(),
+                self.sign_in(pair, expectation.sign_in, expectation.sign_in_clauses),
+            ],
+            _ => return Ok(None),
+        };
+        let start = if self.spec.kind == MatrixKind::RegisterThenSignIn {
+            &self.profile.id
+        } else {
+            control
+        };
+        self.finish(pair, start, steps, expectation.source)
+            .map(Some)
+    }
+
+    fn finish(
+        &self,
+        pair: &ContextPair,
+        start: &str,
+        steps: Vec<Step>,
+        grid_source: &str,
+    ) -> Result<Row, ExpandError> {
+        let registration = pair.registration.to_string();
+        let sign_in = pair.sign_in.to_string();
+        let mut axes = vec![
+            ("profile", self.profile.id.clone()),
+            ("provider", self.provider.id.clone()),
+            ("registration", registration),
+        ];
+        if self.spec.kind != MatrixKind::RefusedRegistration {
+            axes.push(("sign-in", sign_in));
+        }
+        let mut parts = vec!["matrix", self.spec.scenario.as_str()];
+        parts.extend(axes.iter().map(|(_, value)| value.as_str()));
+        parts.push(SOFTWARE_LANE);
+        let policies = [start, self.profile.id.as_str()]
+            .iter()
+            .filter_map(|id| self.library.profile(id))
+            .map(|profile| NamedPolicy {
+                name: profile.id.clone(),
+                document: profile.policy.clone(),
+            })
+            .collect::<Vec<_>>();
+        Ok(Row {
+            name: name(self.place, &parts)?,
+            suite: Suite::Matrix,
+            scenario: self.spec.scenario.clone(),
+            lane: SOFTWARE_LANE.to_owned(),
+            title: self.spec.title.clone(),
+            source: self.place.clone(),
+            axes,
+            relying_party: RelyingPartySettings::default(),
+            switches: Switches::default(),
+            users: ["alice", "bob"]
+                .map(|user| (user.to_owned(), UserSpec::default()))
+                .to_vec(),
+            policy: policies.first().cloned(),
+            policies,
+            steps,
+            grounds: Grounds {
+                basis: Basis::Policy,
+                severity: Severity::High,
+                spec: self.cites(pair, grid_source),
+            },
+            defects: Vec::new(),
+            not_applicable: self.not_applicable(pair),
+        })
+    }
+
+    /// The grid's source, and the cells of the table that speak of both contexts.
+    fn cites(&self, pair: &ContextPair, grid_source: &str) -> Vec<String> {
+        let mut cites = vec![grid_source.to_owned()];
+        for context in [&pair.registration, &pair.sign_in] {
+            if let Some((id, cell)) = self
+                .library
+                .cell(&self.provider.id, &context.client.platform)
+            {
+                let text = cell.text.as_deref().unwrap_or("not in the published table");
+                let cite = format!("cell {id}: \"{text}\", read as: {}", cell.reading);
+                if !cites.contains(&cite) {
+                    cites.push(cite);
+                }
+            }
+        }
+        cites
+    }
+
+    fn not_applicable(&self, pair: &ContextPair) -> Option<String> {
+        let attestation = self.provider.made_in(&pair.registration).model.attestation;
+        let provider = &self.provider.id;
+        if let Some(why) = self.library.unavailable(provider, &pair.registration, true) {
+            return Some(format!("no passkey is made: {why}"));
+        }
+        let signs_in = self.spec.kind != MatrixKind::RefusedRegistration;
+        match self
+            .library
+            .unavailable(provider, &pair.sign_in, false)
+            .filter(|_| signs_in)
+        {
+            Some(why) => Some(format!("no passkey is used: {why}")),
+            None if attestation.is_built() => None,
+            None => Some(format!(
+                "attestation {} is not built yet",
+                attestation.name()
+            )),
+        }
+    }
+
+    fn expectation(&self, registration: &Context) -> Result<Expectation<'_>, ExpandError> {
+        let entry = self.grid_entry()?;
+        let exception = entry
+            .except
+            .iter()
+            .find(|exception| exception.contexts.contains(registration));
+        Ok(exception.map_or_else(
+            || Expectation {
+                registration: entry.registration,
+                sign_in: entry.sign_in,
+                registration_clauses: &entry.clauses.registration,
+                sign_in_clauses: &entry.clauses.sign_in,
+                source: &entry.source,
+            },
+            |exception| Expectation {
+                registration: exception.registration,
+                sign_in: exception.sign_in,
+                registration_clauses: &exception.clauses.registration,
+                sign_in_clauses: &exception.clauses.sign_in,
+                source: &exception.source,
+            },
+        ))
+    }
+
+    fn grid_entry(&self) -> Result<&GridEntry, ExpandError> {
+        let entries = self
+            .library
+            .grid
+            .as_ref()
+            .map(|grid| grid.value.entries.as_slice())
+            .unwrap_or_default();
+        let found = entries
+            .iter()
+            .find(|entry| entry.provider == self.provider.id && entry.profile == self.profile.id);
+        found.ok_or_else(|| {
+            let message = format!(
+                "the grid has no entry for {} under {}",
+                self.provider.id, self.profile.id
+            );
+            ExpandError::new(self.place.clone(), message)
+        })
+    }
+
+    fn register(
+        &self,
+        user: &str,
+        pair: &ContextPair,
+        role: Role,
+        expect: Expected,
+        clauses: &[Clause],
+    ) -> Step {
+        let spec = StepSpec {
+            user: Some(user.to_owned()),
+            provider: Some(self.provider.id.clone()),
+            context: Some(pair.registration.clone()),
+            ..StepSpec::new(Action::Register)
+        };
+        Step {
+            spec,
+            role,
+            expect,
+            reasons: reasons(clauses),
+        }
+    }
+
+    fn sign_in(&self, pair: &ContextPair, expect: Expected, clauses: &[Clause]) -> Step {
+        Step {
+            role: Role::Subject,
+            expect,
+            reasons: reasons(clauses),
+            ..control_sign_in(pair)
+        }
+    }
+
+    fn set_policy(&self) -> Step {
+        let spec = StepSpec {
+            policy: Some(self.profile.id.clone()),
+            ..StepSpec::new(Action::SetPolicy)
+        };
+        Step {
+            spec,
+            role: Role::Control,
+            expect: Expected::Accepted,
+            reasons: Vec::new(),
+        }
+    }
+}
+
+fn control_sign_in(pair: &ContextPair) -> Step {
+    let spec = StepSpec {
+        context: Some(pair.sign_in.clone()),
+        ..StepSpec::new(Action::SignIn)
+    };
+    Step {
+        spec,
+        role: Role::Control,
+        expect: Expected::Accepted,
+        reasons: Vec::new(),
+    }
+}
+
+fn reasons(clauses: &[Clause]) -> Vec<Reason> {
+    clauses.iter().copied().map(Reason::Clause).collect()
+}

@@ -1,0 +1,223 @@
+//! Rows of the suite `policy`: one a case.
+
+use std::collections::BTreeMap;
+
+use super::{ExpandError, SOFTWARE_LANE, name};
+use crate::{
+    library::{Library, Located},
+    row::{Grounds, NamedPolicy, Role, Row, SourceRef, Step},
+    scenario::{
+        Action, Basis, Confidence, Expected, PolicyCase, PolicyScenario, Severity, StepSpec, Suite,
+        UserSpec,
+    },
+    verdict::Reason,
+};
+
+/// Expands every policy scenario.
+pub(super) fn rows(library: &Library) -> Vec<Result<Row, ExpandError>> {
+    let cases = |scenario| {
+        (0..)
+            .zip(&(scenario as &Located<PolicyScenario>).value.cases)
+            .map(move |case| (scenario, case))
+    };
+    library
+        .policy
+        .iter()
+        .flat_map(cases)
+        .map(|(scenario, (index, case))| row(library, scenario, index, case))
+        .collect()
+}
+
+fn row(
+    library: &Library,
+    scenario: &Located<PolicyScenario>,
+    index: usize,
+    case: &PolicyCase,
+) -> Result<Row, ExpandError> {
+    let place = scenario.at(&format!("/cases/{index}"));
+    let spec = &scenario.value;
+    let policies = policies(library, spec);
+    let policy = policies
+        .iter()
+        .find(|policy| policy.name == spec.policy)
+        .cloned();
+    if policy.is_none() {
+        return Err(unknown_policy(&place, &spec.policy, &policies));
+    }
+    let mut steps: Vec<Step> = spec
+        .given
+        .iter()
+        .chain(&case.given)
+        .cloned()
+        .map(control)
+        .collect();
+    steps.push(Step {
+        spec: case.step.clone(),
+        role: Role::Subject,
+        expect: case.expect,
+        reasons: reasons(&place, case)?,
+    });
+    for step in &steps {
+        check_names(library, &policies, &place, &step.spec)?;
+    }
+    Ok(Row {
+        name: name(
+            &place,
+            &["policy", &spec.scenario, &case.name, SOFTWARE_LANE],
+        )?,
+        suite: Suite::Policy,
+        scenario: spec.scenario.clone(),
+        lane: SOFTWARE_LANE.to_owned(),
+        title: spec.title.clone(),
+        axes: vec![("case", case.name.clone())],
+        relying_party: spec.relying_party.clone(),
+        switches: case.switches.unwrap_or(spec.switches),
+        users: users(&spec.users),
+        policy,
+        policies,
+        not_applicable: not_built(library, &steps),
+        steps,
+        grounds: Grounds {
+            basis: Basis::Policy,
+            severity: case.severity.unwrap_or(Severity::High),
+            spec: spec
+                .sources
+                .iter()
+                .cloned()
+                .chain([confidence(spec.confidence).to_owned()])
+                .collect(),
+        },
+        defects: case.defects.clone(),
+        source: place,
+    })
+}
+
+const fn confidence(confidence: Confidence) -> &'static str {
+    match confidence {
+        Confidence::High => "documented",
+        Confidence::Medium => "follows from what is documented",
+        Confidence::Low => {
+            "the sources are silent; judged under the switches that the scenario states"
+        }
+    }
+}
+
+fn control(spec: StepSpec) -> Step {
+    Step {
+        spec,
+        role: Role::Control,
+        expect: Expected::Accepted,
+        reasons: Vec::new(),
+    }
+}
+
+fn policies(library: &Library, spec: &PolicyScenario) -> Vec<NamedPolicy> {
+    let own = spec.policies.iter().map(|(name, document)| NamedPolicy {
+        name: name.clone(),
+        document: document.clone(),
+    });
+    let shared = library.profiles.iter().map(|profile| &profile.value);
+    let shared = shared.filter(|profile| !spec.policies.contains_key(&profile.id));
+    own.chain(shared.map(|profile| NamedPolicy {
+        name: profile.id.clone(),
+        document: profile.policy.clone(),
+    }))
+    .collect()
+}
+
+fn unknown_policy(place: &SourceRef, found: &str, policies: &[NamedPolicy]) -> ExpandError {
+    ExpandError::unknown(
+        place.clone(),
+        "policy",
+        found,
+        policies.iter().map(|policy| policy.name.as_str()),
+    )
+}
+
+fn reasons(place: &SourceRef, case: &PolicyCase) -> Result<Vec<Reason>, ExpandError> {
+    let named = case.reason.iter().map(|reason| {
+        reason
+            .parse()
+            .map_err(|error| ExpandError::new(place.clone(), format!("{error}")))
+    });
+    let reasons: Vec<Reason> = case
+        .clauses
+        .iter()
+        .copied()
+        .map(Reason::Clause)
+        .map(Ok)
+        .chain(named)
+        .collect::<Result<_, _>>()?;
+    if reasons.is_empty() && matches!(case.expect, Expected::Rejected | Expected::PolicyRefused) {
+        return Err(ExpandError::new(
+            place.clone(),
+            "a refusal has to name its clauses or its reason",
+        ));
+    }
+    Ok(reasons)
+}
+
+/// Returns the users that a scenario names, or alice and bob.
+pub(super) fn users(named: &BTreeMap<String, UserSpec>) -> Vec<(String, UserSpec)> {
+    if named.is_empty() {
+        return ["alice", "bob"]
+            .map(|user| (user.to_owned(), UserSpec::default()))
+            .to_vec();
+    }
+    named
+        .iter()
+        .map(|(name, user)| (name.clone(), user.clone()))
+        .collect()
+}
+
+/// Checks that a step names a provider and policies that exist.
+pub(super) fn check_names(
+    library: &Library,
+    policies: &[NamedPolicy],
+    place: &SourceRef,
+    step: &StepSpec,
+) -> Result<(), ExpandError> {
+    if let Some(provider) = &step.provider
+        && library.provider(provider).is_none()
+    {
+        let known = library
+            .providers
+            .iter()
+            .map(|known| known.value.id.as_str());
+        return Err(ExpandError::unknown(
+            place.clone(),
+            "provider",
+            provider,
+            known,
+        ));
+    }
+    if step.action == Action::Register && step.provider.is_none() {
+        return Err(ExpandError::new(
+            place.clone(),
+            "a registration has to name its provider",
+        ));
+    }
+    for policy in step.policy.iter().chain(&step.switch_policy) {
+        if !policies.iter().any(|known| known.name == *policy) {
+            return Err(unknown_policy(place, policy, policies));
+        }
+    }
+    Ok(())
+}
+
+/// Says which attestation of a row the software authenticator cannot make.
+pub(super) fn not_built(library: &Library, steps: &[Step]) -> Option<String> {
+    steps.iter().find_map(|step| {
+        let provider = library.provider(step.spec.provider.as_deref()?)?;
+        let made = step
+            .spec
+            .context
+            .as_ref()
+            .map_or(provider.model.attestation, |context| {
+                provider.made_in(context).model.attestation
+            });
+        let attestation = step.spec.attestation.unwrap_or(made);
+        (!attestation.is_built())
+            .then(|| format!("attestation {} is not built yet", attestation.name()))
+    })
+}

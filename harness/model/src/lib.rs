@@ -1,0 +1,16 @@
+//! Scenarios, rows, policy, verdicts and transcripts of passkey-harness: pure data and functions, no I/O.
+
+pub mod aaguid;
+pub mod expand;
+pub mod library;
+pub mod mutation;
+pub mod platform;
+pub mod policy;
+pub mod provider;
+pub mod row;
+pub mod scenario;
+pub mod suggest;
+pub mod verdict;
+
+pub use aaguid::Aaguid;
+pub use mutation::{Mutation, MutationPath, Operation, Stage};

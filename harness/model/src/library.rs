@@ -1,0 +1,223 @@
+//! Everything that the scenario files say, with the places where they say it.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    platform::{Context, Flow, Platform, VersionSymbol},
+    provider::{AttestationKind, AuthenticatorModel, Claim, Provider},
+    row::SourceRef,
+    scenario::{
+        Availability, Available, Cell, ConformanceGroup, Contexts, Grid, MatrixScenario,
+        PolicyScenario, Profile,
+    },
+};
+
+/// A value with the file that it comes from and the lines of its parts.
+#[derive(Clone, Debug)]
+pub struct Located<T> {
+    /// The value.
+    pub value: T,
+    /// The file, as the user would open it.
+    pub file: String,
+    /// The line of each part, by JSON pointer: `/cases/3`.
+    pub lines: BTreeMap<String, usize>,
+}
+
+impl<T> Located<T> {
+    /// Returns the place of a part; the file's first line where the part is not written.
+    #[must_use]
+    pub fn at(&self, pointer: &str) -> SourceRef {
+        SourceRef {
+            file: self.file.clone(),
+            line: self.lines.get(pointer).copied().unwrap_or(1),
+        }
+    }
+}
+
+/// Holds all scenario files, parsed.
+#[derive(Clone, Debug, Default)]
+pub struct Library {
+    /// The platforms.
+    pub platforms: Vec<Located<Platform>>,
+    /// The providers.
+    pub providers: Vec<Located<Provider>>,
+    /// The table of availability.
+    pub availability: Option<Located<Availability>>,
+    /// The profiles.
+    pub profiles: Vec<Located<Profile>>,
+    /// The pairs of contexts.
+    pub contexts: Option<Located<Contexts>>,
+    /// The literal grid.
+    pub grid: Option<Located<Grid>>,
+    /// The scenarios of the suite `matrix`.
+    pub matrix: Vec<Located<MatrixScenario>>,
+    /// The scenarios of the suite `policy`.
+    pub policy: Vec<Located<PolicyScenario>>,
+    /// The groups of the suite `conformance`.
+    pub conformance: Vec<Located<ConformanceGroup>>,
+}
+
+impl Library {
+    /// Finds a provider.
+    #[must_use]
+    pub fn provider(&self, id: &str) -> Option<&Provider> {
+        self.providers
+            .iter()
+            .map(|located| &located.value)
+            .find(|provider| provider.id == id)
+    }
+
+    /// Finds a profile.
+    #[must_use]
+    pub fn profile(&self, id: &str) -> Option<&Profile> {
+        self.profiles
+            .iter()
+            .map(|located| &located.value)
+            .find(|profile| profile.id == id)
+    }
+
+    /// Finds the cell of the table that speaks of a provider on a platform, with its id `<row>/<platform>`.
+    #[must_use]
+    pub fn cell(&self, provider: &str, platform: &str) -> Option<(String, &Cell)> {
+        let table = &self.availability.as_ref()?.value;
+        let row = table
+            .rows
+            .iter()
+            .find(|row| row.providers.iter().any(|known| known == provider))?;
+        let cell = row.cells.iter().find(|cell| cell.platform == platform)?;
+        Some((format!("{}/{platform}", row.id), cell))
+    }
+
+    /// Says why a provider's passkey cannot be used (or, with `registering`, made) in a context; nothing when it can.
+    #[must_use]
+    pub fn unavailable(
+        &self,
+        provider: &str,
+        context: &Context,
+        registering: bool,
+    ) -> Option<String> {
+        let client = &context.client;
+        let Some((id, cell)) = self.cell(provider, &client.platform) else {
+            return Some(format!(
+                "no cell of the table speaks of {provider} on {}",
+                client.platform
+            ));
+        };
+        let (available, registration, minimum) = match &context.flow {
+            Flow::SameDevice => (
+                cell.same_device.available,
+                cell.same_device.registration,
+                &cell.same_device.minimum,
+            ),
+            Flow::CrossDevice(_) => (
+                cell.cross_device.available,
+                cell.cross_device.registration,
+                &cell.cross_device.client_minimum,
+            ),
+        };
+        let refused = |what: &str| Some(format!("cell {id}: {what}"));
+        match (available, registration) {
+            (Available::No, _) => return refused("the provider is not available in this flow"),
+            (Available::Indeterminate, _) => {
+                return refused("the sources leave open whether the provider is available");
+            }
+            (_, Available::No) if registering => {
+                return refused("a passkey can be used here, not made");
+            }
+            _ => {}
+        }
+        if client.version == VersionSymbol::BelowMin {
+            return refused(&format!(
+                "the platform is below {}",
+                minimum.as_deref().unwrap_or("its minimum")
+            ));
+        }
+        let Flow::CrossDevice(phone) = &context.flow else {
+            return None;
+        };
+        let Some(known) = cell
+            .cross_device
+            .phones
+            .iter()
+            .find(|known| known.platform == phone.platform)
+        else {
+            return refused(&format!("{} is no phone for this provider", phone.platform));
+        };
+        (phone.version == VersionSymbol::BelowMin)
+            .then(|| format!("cell {id}: the phone is below {}", known.minimum))
+    }
+}
+
+/// What a provider's passkey is, in the context where it was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderInContext {
+    /// What the sources say.
+    pub claim: Claim,
+    /// What our software authenticator does.
+    pub model: AuthenticatorModel,
+}
+
+impl Provider {
+    /// Returns claim and model as they are where the passkey is made.
+    #[must_use]
+    pub fn made_in(&self, context: &Context) -> ProviderInContext {
+        let mut made = ProviderInContext {
+            claim: self.claim.clone(),
+            model: self.model.clone(),
+        };
+        let platform = context.authenticator_platform();
+        let variant = self.variants.iter().find(|variant| {
+            variant.platform == platform.platform
+                && variant
+                    .version
+                    .is_none_or(|version| version == platform.version)
+                && variant
+                    .cross_device
+                    .is_none_or(|cross_device| cross_device == context.is_cross_device())
+        });
+        let Some(variant) = variant else { return made };
+        if let Some(aaguid) = variant.aaguid {
+            made.claim.aaguid = aaguid;
+            made.model.aaguid = aaguid;
+        }
+        if let Some(attestation) = variant.attestation {
+            made.claim.attestation = attestation;
+            made.model.attestation = attestation;
+        }
+        if let Some(passkey_type) = variant.passkey_type {
+            made.claim.passkey_type = passkey_type;
+        }
+        made
+    }
+}
+
+impl AttestationKind {
+    /// Tells whether the software authenticator can make it.
+    #[must_use]
+    pub const fn is_built(self) -> bool {
+        matches!(
+            self,
+            Self::None
+                | Self::PackedSelf
+                | Self::Packed
+                | Self::PackedUnknownRoot
+                | Self::FirstPartyApp
+        )
+    }
+
+    /// Returns the name as scenarios spell it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::PackedSelf => "packed-self",
+            Self::Packed => "packed",
+            Self::PackedUnknownRoot => "packed-unknown-root",
+            Self::FirstPartyApp => "first-party-app",
+            Self::Tpm => "tpm",
+            Self::AndroidKey => "android-key",
+            Self::Apple => "apple",
+            Self::FidoU2f => "fido-u2f",
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The scenario files as they are written, one type a kind of file.
+//!
+//! Structs are flat and enums are plain, so that a mistake is reported at its line with the names that would have been right.
+
+mod availability;
+mod grid;
+mod steps;
+mod suites;
+
+pub use availability::{
+    Availability, AvailabilityRow, Available, Cell, CrossDevice, PhoneMinimum, SameDevice,
+};
+pub use grid::{ContextPair, Contexts, Grid, GridClauses, GridEntry, GridException, Profile};
+pub use steps::{
+    Action, CounterPolicy, Mediation, RelyingPartySettings, Requirement, StepSpec, UserSpec,
+};
+pub use suites::{
+    Basis, Case, CeremonyKind, Confidence, ConformanceGroup, Expected, MatrixKind, MatrixScenario,
+    PerCeremony, PolicyCase, PolicyScenario, Severity, Suite, Variant,
+};

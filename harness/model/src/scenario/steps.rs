@@ -1,0 +1,217 @@
+//! What a scenario does, step by step, and the relying party it does it to.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Mutation,
+    platform::Context,
+    provider::{Algorithm, AttestationKind},
+};
+
+/// Describes one step of a scenario.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct StepSpec {
+    /// What is done.
+    #[serde(rename = "do")]
+    pub action: Action,
+    /// Who does it; `alice` when left out.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// `register`: who keeps the passkey.
+    #[serde(default)]
+    pub provider: Option<String>,
+    /// `register`, `sign-in`: where it happens.
+    #[serde(default)]
+    pub context: Option<Context>,
+    /// `register`: the name under which later steps find the passkey; `sign-in`: the passkey to use. `passkey` when left out.
+    #[serde(default)]
+    pub credential: Option<String>,
+    /// `register`: another attestation than the provider makes by itself.
+    #[serde(default)]
+    pub attestation: Option<AttestationKind>,
+    /// `register`: another algorithm than the provider would choose.
+    #[serde(default)]
+    pub algorithm: Option<Algorithm>,
+    /// `register`: another BE flag than the provider's.
+    #[serde(default)]
+    pub backup_eligible: Option<bool>,
+    /// `register`, `sign-in`: another BS flag than the provider's.
+    #[serde(default)]
+    pub backup_state: Option<bool>,
+    /// `register`, `sign-in`: whether the authenticator verifies the user, against what its provider does.
+    #[serde(default)]
+    pub user_verified: Option<bool>,
+    /// `sign-in`: whether the user name is given first; otherwise the passkey tells who it is.
+    #[serde(default)]
+    pub username: bool,
+    /// `register`, `sign-in`: how the page asks for it.
+    #[serde(default)]
+    pub mediation: Option<Mediation>,
+    /// `register`, `sign-in`: whether the page runs in an iframe of that origin.
+    #[serde(default)]
+    pub embedded_in: Option<String>,
+    /// `register`, `sign-in`: the one change to the response.
+    #[serde(default)]
+    pub mutation: Option<Mutation>,
+    /// `register`, `sign-in`: whose session the options are fetched in, when not the user's own.
+    #[serde(default)]
+    pub options_of: Option<String>,
+    /// `register`, `sign-in`: the ceremony whose options are fetched, when not its own.
+    #[serde(default)]
+    pub options_from: Option<super::CeremonyKind>,
+    /// `register`, `sign-in`: how many seconds pass between the options and the response.
+    #[serde(default)]
+    pub wait_seconds: Option<u64>,
+    /// `register`, `sign-in`: the policy that comes into force between the options and the response.
+    #[serde(default)]
+    pub switch_policy: Option<String>,
+    /// `register`, `sign-in`: how many times the same response is posted at once.
+    #[serde(default)]
+    pub parallel: Option<u32>,
+    /// `set-policy`: a profile, or a policy that the scenario defines.
+    #[serde(default)]
+    pub policy: Option<String>,
+    /// `advance-clock`: by how much.
+    #[serde(default)]
+    pub seconds: Option<u64>,
+    /// `set-user`: the groups from now on.
+    #[serde(default)]
+    pub groups: Option<Vec<String>>,
+    /// `set-user`: whether the user is a guest from now on.
+    #[serde(default)]
+    pub guest: Option<bool>,
+}
+
+impl StepSpec {
+    /// Makes a step that does this and nothing else.
+    #[must_use]
+    pub const fn new(action: Action) -> Self {
+        Self {
+            action,
+            user: None,
+            provider: None,
+            context: None,
+            credential: None,
+            attestation: None,
+            algorithm: None,
+            backup_eligible: None,
+            backup_state: None,
+            user_verified: None,
+            username: false,
+            mediation: None,
+            embedded_in: None,
+            mutation: None,
+            options_of: None,
+            options_from: None,
+            wait_seconds: None,
+            switch_policy: None,
+            parallel: None,
+            policy: None,
+            seconds: None,
+            groups: None,
+            guest: None,
+        }
+    }
+}
+
+/// Names what a step does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// A registration ceremony.
+    Register,
+    /// An authentication ceremony.
+    SignIn,
+    /// The response of the last ceremony, posted again in the session of `user`.
+    Replay,
+    /// A new policy.
+    SetPolicy,
+    /// Time that passes.
+    AdvanceClock,
+    /// Other groups of a user.
+    SetUser,
+    /// The end of the user's session.
+    SignOut,
+}
+
+/// Tells how a page asks for a passkey.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mediation {
+    /// Silently, at a moment that suits the browser.
+    Conditional,
+}
+
+/// Describes a user of a scenario.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct UserSpec {
+    /// The groups that the user is in.
+    #[serde(default)]
+    pub groups: Vec<String>,
+    /// Whether the user is a guest of the organisation.
+    #[serde(default)]
+    pub guest: bool,
+}
+
+/// States how the relying party is set up, where a scenario needs another than the default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct RelyingPartySettings {
+    /// The user verification that its options ask for; `required` when left out.
+    #[serde(default)]
+    pub user_verification: Option<Requirement>,
+    /// The attestation conveyance that its options ask for; `direct` when left out.
+    #[serde(default)]
+    pub attestation: Option<String>,
+    /// The algorithms that it offers; all that we know when left out.
+    #[serde(default)]
+    pub algorithms: Option<Vec<Algorithm>>,
+    /// Whether it expects to run in an iframe of another origin.
+    #[serde(default)]
+    pub cross_origin_expected: bool,
+    /// The origins that may embed it.
+    #[serde(default)]
+    pub top_origins: Vec<String>,
+    /// Whether it takes only passkeys that stay on one device (WebAuthn L3, 7.1 step 18).
+    #[serde(default)]
+    pub single_device_required: bool,
+    /// Whether it takes only attestation that leads to a root it trusts (7.1 step 24).
+    #[serde(default)]
+    pub attestation_required: bool,
+    /// What it does with a signature counter that did not rise (7.2 step 22); `reject` when left out.
+    #[serde(default)]
+    pub counter: Option<CounterPolicy>,
+    /// Whether conditional registration is offered.
+    #[serde(default)]
+    pub conditional_create: bool,
+    /// The AAGUIDs whose metadata it has, beside those of the attested providers, with what the metadata says: `certified` or `revoked`, `no-hmac-secret`, ...
+    #[serde(default)]
+    pub metadata: BTreeMap<crate::Aaguid, String>,
+}
+
+/// Names how much something is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Requirement {
+    /// It has to be.
+    Required,
+    /// It should be where it can.
+    Preferred,
+    /// It should not be.
+    Discouraged,
+}
+
+/// Names what becomes of a sign-in whose signature counter did not rise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CounterPolicy {
+    /// It is refused.
+    Reject,
+    /// It is accepted and reported.
+    Report,
+}

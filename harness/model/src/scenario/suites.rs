@@ -1,0 +1,307 @@
+//! The scenario files of the three suites.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{RelyingPartySettings, StepSpec, UserSpec};
+use crate::{
+    Mutation,
+    policy::{Clause, Switches},
+};
+
+/// Names a suite.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Suite {
+    /// Single cases of the verification steps.
+    Conformance,
+    /// Providers, profiles, platforms and flows.
+    Matrix,
+    /// What policies do, and what happens when they change.
+    Policy,
+}
+
+/// Describes one family of matrix rows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct MatrixScenario {
+    /// Always `matrix`.
+    pub suite: Suite,
+    /// The scenario's name in rows.
+    pub scenario: String,
+    /// What it shows.
+    pub title: String,
+    /// What its rows do.
+    pub kind: MatrixKind,
+    /// The profiles it runs under; all when left out.
+    #[serde(default)]
+    pub profiles: Option<Vec<String>>,
+    /// The providers it runs with; all when left out.
+    #[serde(default)]
+    pub providers: Option<Vec<String>>,
+    /// The profile under which the control is registered.
+    pub control: String,
+    /// Providers whose control needs another profile.
+    #[serde(default)]
+    pub control_for: BTreeMap<String, String>,
+}
+
+/// Names what the rows of a matrix scenario do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum MatrixKind {
+    /// Registers and signs in under one profile, where the grid accepts the registration.
+    RegisterThenSignIn,
+    /// Registers a control, then registers under a profile that refuses it.
+    RefusedRegistration,
+    /// Registers under the control's profile, switches to another and signs in.
+    SignInAfterSwitch,
+}
+
+/// Describes a story about policies, with one row for each of its cases.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct PolicyScenario {
+    /// Always `policy`.
+    pub suite: Suite,
+    /// The scenario's name in rows.
+    pub scenario: String,
+    /// What it shows.
+    pub title: String,
+    /// The documentation that says so.
+    pub sources: Vec<String>,
+    /// How sure the expectation is.
+    pub confidence: Confidence,
+    /// The readings of open questions that it uses.
+    #[serde(default)]
+    pub switches: Switches,
+    /// How the relying party is set up.
+    #[serde(default)]
+    pub relying_party: RelyingPartySettings,
+    /// The users; `alice` and `bob`, members of no group but all users, when left out.
+    #[serde(default)]
+    pub users: BTreeMap<String, UserSpec>,
+    /// Policies of this scenario's own, in Graph's shape, by name.
+    #[serde(default)]
+    pub policies: BTreeMap<String, Value>,
+    /// The policy in force at the start: a profile, or one of `policies`.
+    pub policy: String,
+    /// What happens first; every step has to succeed.
+    #[serde(default)]
+    pub given: Vec<StepSpec>,
+    /// The rows.
+    pub cases: Vec<PolicyCase>,
+}
+
+/// Describes one row of a policy scenario: one step and what is expected of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct PolicyCase {
+    /// The case's name in rows.
+    pub name: String,
+    /// Steps of this case alone, after those of the scenario; every one has to succeed.
+    #[serde(default)]
+    pub given: Vec<StepSpec>,
+    /// The step that is judged.
+    pub step: StepSpec,
+    /// What the relying party has to do.
+    pub expect: Expected,
+    /// The clauses of which the refusal has to name one.
+    #[serde(default)]
+    pub clauses: Vec<Clause>,
+    /// The verification step (`reg.16`) or the rule of the policy document (`policy.profile-limit`) that the refusal has to name, where it is no clause.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// Readings of open questions for this case alone, instead of the scenario's.
+    #[serde(default)]
+    pub switches: Option<Switches>,
+    /// How bad it is when this case fails; `high` when left out.
+    #[serde(default)]
+    pub severity: Option<Severity>,
+    /// The defects of the reference relying party that this row has to reveal.
+    #[serde(default)]
+    pub defects: Vec<String>,
+}
+
+/// Describes one group of conformance cases.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ConformanceGroup {
+    /// Always `conformance`.
+    pub suite: Suite,
+    /// The first part of every case's id.
+    pub group: String,
+    /// What the cases have in common.
+    pub title: String,
+    /// The provider that makes the passkeys unless a step says otherwise.
+    pub provider: String,
+    /// The cases.
+    pub cases: Vec<Case>,
+}
+
+/// Describes one conformance case: one change to a known-good exchange, in one or both ceremonies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Case {
+    /// The case's id: `<group>.<words>`.
+    pub id: String,
+    /// What it shows, in a sentence.
+    pub title: String,
+    /// The ceremonies in which it exists.
+    pub ceremonies: Vec<CeremonyKind>,
+    /// How the relying party is set up.
+    #[serde(default)]
+    pub relying_party: RelyingPartySettings,
+    /// Another provider than the group's.
+    #[serde(default)]
+    pub provider: Option<String>,
+    /// Steps between the control and the subject; every one has to succeed.
+    #[serde(default)]
+    pub given: Vec<StepSpec>,
+    /// The subject, where it is more than a ceremony with one change; `do` is overridden by the ceremony.
+    #[serde(default)]
+    pub subject: Option<StepSpec>,
+    /// The one change; none where the subject says it all, or in variants.
+    #[serde(default)]
+    pub mutation: Option<Mutation>,
+    /// Several changes that show the same, each a row.
+    #[serde(default)]
+    pub variants: Vec<Variant>,
+    /// What the relying party has to do.
+    pub expect: Expected,
+    /// The step of the specification that decides, by ceremony: `reg.7`, `auth.10`.
+    pub step: PerCeremony<String>,
+    /// Why the case may be red.
+    pub basis: Basis,
+    /// How bad it is when it is.
+    pub severity: Severity,
+    /// The specification's section, other tools' ids, CVEs.
+    pub sources: Vec<String>,
+    /// The defects of the reference relying party that the rows have to reveal, by ceremony.
+    #[serde(default)]
+    pub defects: PerCeremony<Vec<String>>,
+}
+
+/// Describes one of several changes that show the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Variant {
+    /// The variant's name in rows.
+    pub name: String,
+    /// The change.
+    pub mutation: Mutation,
+}
+
+/// Holds something for each ceremony.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct PerCeremony<T: Default> {
+    /// For registration.
+    #[serde(default)]
+    pub registration: T,
+    /// For authentication.
+    #[serde(default)]
+    pub authentication: T,
+}
+
+impl<T: Default> PerCeremony<T> {
+    /// Returns what belongs to a ceremony.
+    #[must_use]
+    pub const fn of(&self, ceremony: CeremonyKind) -> &T {
+        match ceremony {
+            CeremonyKind::Registration => &self.registration,
+            CeremonyKind::Authentication => &self.authentication,
+        }
+    }
+}
+
+/// Names a ceremony.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum CeremonyKind {
+    /// WebAuthn L3, 7.1.
+    Registration,
+    /// WebAuthn L3, 7.2.
+    Authentication,
+}
+
+impl CeremonyKind {
+    /// Returns the ceremony as rows spell it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Registration => "registration",
+            Self::Authentication => "authentication",
+        }
+    }
+}
+
+/// Names what a relying party is expected to do.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Expected {
+    /// It takes the response.
+    Accepted,
+    /// It refuses the response, for the reason named.
+    Rejected,
+    /// It refuses the policy itself.
+    PolicyRefused,
+    /// Nothing reaches it: the client refuses.
+    NoCredential,
+    /// The case only reports what it does.
+    Reported,
+}
+
+/// Names why a case may be red.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Basis {
+    /// The specification demands it.
+    Must,
+    /// The specification advises it: red only with `--strict`.
+    Should,
+    /// FIDO's conformance tests demand it.
+    Fido,
+    /// An attacker gains by it, whatever the specification says.
+    Security,
+    /// The policy in force says so.
+    Policy,
+}
+
+/// Names how bad a failure is.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the order says it")]
+pub enum Severity {
+    Low,
+    Medium,
+    High,
+    Critical,
+}
+
+/// Names how sure an expectation is.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Confidence {
+    /// Documented.
+    High,
+    /// Follows from what is documented.
+    Medium,
+    /// The sources are silent: the case reports.
+    Low,
+}
