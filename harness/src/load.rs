@@ -1,0 +1,218 @@
+//! Reads scenario files: the only module that knows YAML.
+//!
+//! A file is read twice: serde_yaml makes the typed value, and a pass over the parser's events finds the positions of its
+//! parts and refuses what would let a file say two things at once: aliases, duplicate keys, a second document.
+
+mod events;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use passkey_model::library::{Library, Located};
+use serde::de::DeserializeOwned;
+
+pub use events::Positions;
+
+/// The largest scenario file, in bytes.
+pub const MAX_FILE_BYTES: u64 = 1024 * 1024;
+
+/// A mistake in a scenario file, or a file that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{file}:{line}:{column}: {message}")]
+pub struct LoadError {
+    /// The file, as the user named it.
+    pub file: String,
+    /// The line, from one.
+    pub line: usize,
+    /// The column, from one.
+    pub column: usize,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+impl LoadError {
+    fn whole(file: &Path, message: impl Into<String>) -> Self {
+        Self {
+            file: file.display().to_string(),
+            line: 1,
+            column: 1,
+            message: message.into(),
+        }
+    }
+}
+
+/// Reads every scenario file below a directory.
+///
+/// # Errors
+/// Every mistake in every file.
+pub fn library(root: &Path) -> Result<Library, Vec<LoadError>> {
+    let mut loader = Loader {
+        root,
+        library: Library::default(),
+        errors: Vec::new(),
+    };
+    loader.read();
+    if loader.errors.is_empty() {
+        Ok(loader.library)
+    } else {
+        Err(loader.errors)
+    }
+}
+
+struct Loader<'a> {
+    root: &'a Path,
+    library: Library,
+    errors: Vec<LoadError>,
+}
+
+impl Loader<'_> {
+    fn read(&mut self) {
+        self.library.platforms = self.folder("platforms");
+        self.library.providers = self.folder("providers");
+        self.library.profiles = self.folder("profiles");
+        self.library.availability = self.single("availability.yaml");
+        self.library.contexts = self.single("contexts.yaml");
+        self.library.grid = self.single("grid.yaml");
+        self.library.matrix = self.folder("matrix");
+        self.library.policy = self.folder("policy");
+        self.library.conformance = self.folder("conformance");
+        let scenarios =
+            self.library.matrix.len() + self.library.policy.len() + self.library.conformance.len();
+        if scenarios == 0 && self.errors.is_empty() {
+            let message = "no scenarios here: expected *.yaml in matrix/, policy/ or conformance/";
+            self.errors.push(LoadError::whole(self.root, message));
+        }
+    }
+
+    fn folder<T: DeserializeOwned>(&mut self, name: &str) -> Vec<Located<T>> {
+        let folder = self.root.join(name);
+        if !folder.exists() {
+            return Vec::new();
+        }
+        match yaml_files(&folder) {
+            Ok(files) => files
+                .iter()
+                .filter_map(|file| self.keep(read(file)))
+                .collect(),
+            Err(error) => {
+                self.errors.push(LoadError::whole(
+                    &folder,
+                    format!("cannot be listed: {error}"),
+                ));
+                Vec::new()
+            }
+        }
+    }
+
+    fn single<T: DeserializeOwned>(&mut self, name: &str) -> Option<Located<T>> {
+        let file = self.root.join(name);
+        if file.exists() {
+            self.keep(read(&file))
+        } else {
+            None
+        }
+    }
+
+    fn keep<T>(&mut self, result: Result<T, LoadError>) -> Option<T> {
+        result.map_err(|error| self.errors.push(error)).ok()
+    }
+}
+
+fn yaml_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "yaml")
+        {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Reads one file of one document.
+///
+/// # Errors
+/// When it cannot be read, is too large, is not UTF-8, holds none or several documents, or does not have the shape of `T`.
+pub fn read<T: DeserializeOwned>(file: &Path) -> Result<Located<T>, LoadError> {
+    let text = read_text(file)?;
+    let positions = events::positions(&text).map_err(|fault| LoadError {
+        file: file.display().to_string(),
+        line: fault.line,
+        column: fault.column,
+        message: fault.message,
+    })?;
+    let value = serde_yaml::from_str(&text).map_err(|error| {
+        let (line, column) = error
+            .location()
+            .map_or((1, 1), |place| (place.line(), place.column()));
+        let message = with_suggestion(&strip_position(&error.to_string()));
+        LoadError {
+            file: file.display().to_string(),
+            line,
+            column,
+            message,
+        }
+    })?;
+    Ok(Located {
+        value,
+        file: file.display().to_string(),
+        lines: positions.lines,
+    })
+}
+
+fn read_text(file: &Path) -> Result<String, LoadError> {
+    let unreadable =
+        |error: std::io::Error| LoadError::whole(file, format!("cannot be read: {error}"));
+    let size = fs::metadata(file).map_err(unreadable)?.len();
+    if size > MAX_FILE_BYTES {
+        return Err(LoadError::whole(
+            file,
+            format!("has {size} bytes; a scenario file has at most {MAX_FILE_BYTES}"),
+        ));
+    }
+    let bytes = fs::read(file).map_err(unreadable)?;
+    String::from_utf8(bytes).map_err(|error| {
+        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        let column = 1 + before
+            .iter()
+            .rev()
+            .take_while(|byte| **byte != b'\n')
+            .count();
+        let message = "is not UTF-8: save the file as UTF-8".to_owned();
+        LoadError {
+            file: file.display().to_string(),
+            line,
+            column,
+            message,
+        }
+    })
+}
+
+/// serde_yaml repeats the position in its message; ours stands in front.
+fn strip_position(message: &str) -> String {
+    message
+        .find(" at line ")
+        .map_or_else(|| message.to_owned(), |end| message[..end].to_owned())
+}
+
+/// Adds the nearest of the names that serde lists in `unknown field 'x', expected one of 'a', 'b'`.
+fn with_suggestion(message: &str) -> String {
+    if !message.contains("unknown field") && !message.contains("unknown variant") {
+        return message.to_owned();
+    }
+    let mut names = message.split('`').skip(1).step_by(2);
+    let Some(found) = names.next() else {
+        return message.to_owned();
+    };
+    match passkey_model::suggest::nearest(found, names) {
+        Some(nearest) => format!("{message}; did you mean `{nearest}`?"),
+        None => message.to_owned(),
+    }
+}
