@@ -1,1 +1,17 @@
-//! Being written.
+//! Authenticators that passkey-harness makes credentials with.
+//!
+//! The software authenticator is seeded: every key, credential ID and signature derives from a seed and a label, so that
+//! two runs make the same bytes. A response is built stage by stage, and each stage is open to one [`passkey_model::Mutation`].
+
+pub mod ca;
+pub mod cbor;
+pub mod client;
+mod der;
+pub mod key;
+mod mutate;
+pub mod seed;
+pub mod software;
+
+pub use client::{Client, ClientError, Made, Observed};
+pub use mutate::{MutationError, Values};
+pub use software::SoftwareAuthenticator;

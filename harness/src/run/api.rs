@@ -1,0 +1,124 @@
+//! The api driver: our HTTP client, in the dialect of the reference relying party's L3 JSON API.
+
+use std::{collections::BTreeMap, net::SocketAddr};
+
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{
+    Method, Request,
+    body::Bytes,
+    client::conn::http1::{self, SendRequest},
+    header,
+};
+use hyper_util::rt::TokioIo;
+use passkey_model::verdict::{Outcome, Reason};
+use serde_json::Value;
+use tokio::{net::TcpStream, time::timeout};
+
+use super::REQUEST_LIMIT;
+
+const LARGEST_ANSWER: usize = 1024 * 1024;
+
+/// A connection to a relying party, with a session for each user.
+pub(super) struct Api {
+    sender: SendRequest<Full<Bytes>>,
+    host: String,
+    sessions: BTreeMap<String, String>,
+}
+
+/// An answer, or what happened in its place.
+pub(super) enum Answer {
+    Json(Value),
+    Refused(Outcome),
+}
+
+/// A connection that could not be made.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot connect to the relying party at {address}: {cause}")]
+pub(super) struct ConnectError {
+    address: SocketAddr,
+    cause: String,
+}
+
+impl Api {
+    pub(super) async fn connect(address: SocketAddr, host: &str) -> Result<Self, ConnectError> {
+        let failed = |cause: String| ConnectError { address, cause };
+        let stream = timeout(REQUEST_LIMIT, TcpStream::connect(address)).await;
+        let stream = stream.map_err(|_| failed("time-out".to_owned()))?.map_err(|error| failed(error.to_string()))?;
+        stream.set_nodelay(true).map_err(|error| failed(error.to_string()))?;
+        let (sender, connection) =
+            http1::handshake(TokioIo::new(stream)).await.map_err(|error| failed(error.to_string()))?;
+        // The task ends with the connection; what went wrong shows in the request.
+        tokio::spawn(connection);
+        Ok(Self { sender, host: host.to_owned(), sessions: BTreeMap::new() })
+    }
+
+    pub(super) fn forget(&mut self, user: &str) {
+        self.sessions.remove(user);
+    }
+
+    pub(super) fn has_session(&self, user: &str) -> bool {
+        self.sessions.contains_key(user)
+    }
+
+    pub(super) async fn post(&mut self, user: &str, path: &str, body: &Value) -> Answer {
+        self.send(Method::POST, user, path, body).await
+    }
+
+    pub(super) async fn patch(&mut self, path: &str, body: &Value) -> Answer {
+        self.send(Method::PATCH, "", path, body).await
+    }
+
+    async fn send(&mut self, method: Method, user: &str, path: &str, body: &Value) -> Answer {
+        let crashed = |how: String| Answer::Refused(Outcome::Crashed { how });
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::HOST, &self.host)
+            .header(header::CONTENT_TYPE, "application/json");
+        if let Some(session) = self.sessions.get(user) {
+            request = request.header(header::COOKIE, session);
+        }
+        let request = match request.body(Full::new(Bytes::from(body.to_string()))) {
+            Ok(request) => request,
+            Err(error) => return crashed(format!("the request cannot be made: {error}")),
+        };
+        let exchange = async {
+            let response = self.sender.send_request(request).await.map_err(|error| error.to_string())?;
+            let (head, body) = response.into_parts();
+            let body = Limited::new(body, LARGEST_ANSWER).collect().await.map_err(|error| error.to_string())?;
+            Ok::<_, String>((head, body.to_bytes()))
+        };
+        let (head, body) = match timeout(REQUEST_LIMIT, exchange).await {
+            Err(_) => return Answer::Refused(Outcome::Hung),
+            Ok(Err(error)) => return crashed(error),
+            Ok(Ok(answer)) => answer,
+        };
+        let cookie = head.headers.get(header::SET_COOKIE).and_then(|value| value.to_str().ok());
+        if let Some(pair) = cookie.and_then(|cookie| cookie.split(';').next()) {
+            self.sessions.insert(user.to_owned(), pair.to_owned());
+        }
+        read(head.status.as_u16(), &body)
+    }
+}
+
+fn read(status: u16, body: &[u8]) -> Answer {
+    let json: Option<Value> = if body.is_empty() { Some(Value::Null) } else { serde_json::from_slice(body).ok() };
+    match (status, json) {
+        (200..=299, Some(json)) => Answer::Json(json),
+        (200..=299, None) => Answer::Refused(Outcome::Crashed { how: format!("status {status} without JSON") }),
+        (400 | 403, Some(json)) if json.get("error").is_some() => Answer::Refused(refusal(&json["error"])),
+        (500..=599, _) => Answer::Refused(Outcome::Crashed { how: format!("status {status}") }),
+        _ => Answer::Refused(Outcome::OtherRefusal { what: format!("status {status}") }),
+    }
+}
+
+/// The reference relying party names its reasons; a policy's refusal stands where Graph puts it.
+fn refusal(error: &Value) -> Outcome {
+    let listed = error["reasons"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let inner = error.pointer("/innerError/reason");
+    let reasons = listed.iter().chain(inner).filter_map(Value::as_str);
+    Outcome::Rejected {
+        reasons: reasons.map(|reason| reason.parse().unwrap_or(Reason::Unknown)).collect(),
+        message: error["message"].as_str().unwrap_or_default().to_owned(),
+    }
+}

@@ -1,0 +1,330 @@
+//! Plays the steps of one row.
+
+use std::collections::BTreeMap;
+
+use passkey_authenticators::{Client, ClientError, Observed, SoftwareAuthenticator, Values, ca, seed::Seed};
+use passkey_model::{
+    library::{Library, ProviderInContext},
+    platform::Context,
+    provider::{AttestationKind, PasskeyType, Transport, UserVerification},
+    row::{Row, Step},
+    scenario::{Action, CounterPolicy, Expected, Mediation, Requirement, StepSpec},
+    verdict::Outcome,
+};
+use passkey_reference_rp::{Config, RunningRp, User, trust::Anchors};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use super::api::{Answer, Api, ConnectError};
+
+const RP_ID: &str = "rp.test";
+const ORIGIN: &str = "https://login.rp.test";
+const HOST: &str = "login.rp.test";
+const POLICY: &str = "/policies/authenticationMethodsPolicy/authenticationMethodConfigurations/fido2";
+/// 2026-01-01: inside the validity of every test certificate.
+const NOW: u64 = 1_767_225_600;
+const CHALLENGE_LIFETIME_SECONDS: u64 = 300;
+const PASS: &str = "temporary access pass";
+
+/// Why a row could not be played: our fault, or the scenario author's.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PlayError {
+    #[error("cannot listen on loopback: {0}")]
+    Listen(std::io::Error),
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    #[error("step {step}: {message}")]
+    Step { step: usize, message: String },
+}
+
+/// Plays a row until a step does not do what is expected of it.
+pub(super) async fn play(library: &Library, row: &Row, seed: u64) -> Result<Vec<Outcome>, PlayError> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(PlayError::Listen)?;
+    let rp = RunningRp::start(config(library, row), listener).map_err(PlayError::Listen)?;
+    let api = Api::connect(rp.address(), HOST).await?;
+    let seed = Seed::new(seed, &row.name.without_lane());
+    let mut player = Player { library, row, rp, api, seed, passkeys: BTreeMap::new(), last: None };
+    let mut outcomes = Vec::new();
+    for (index, step) in row.steps.iter().enumerate() {
+        let outcome = player.step(index, step).await.map_err(|message| PlayError::Step { step: index + 1, message })?;
+        let went_on = matches!(
+            (&outcome, step.expect),
+            (Outcome::Accepted, Expected::Accepted)
+                | (Outcome::Rejected { .. }, Expected::Rejected | Expected::PolicyRefused)
+                | (_, Expected::Reported)
+        );
+        outcomes.push(outcome);
+        if !went_on {
+            break;
+        }
+    }
+    Ok(outcomes)
+}
+
+fn config(library: &Library, row: &Row) -> Config {
+    let settings = &row.relying_party;
+    let requirement = match settings.user_verification {
+        None | Some(Requirement::Required) => "required",
+        Some(Requirement::Preferred) => "preferred",
+        Some(Requirement::Discouraged) => "discouraged",
+    };
+    let offered = settings.algorithms.as_ref();
+    let users = row.users.iter().map(|(name, user)| User {
+        name: name.clone(),
+        groups: user.groups.clone(),
+        guest: user.guest,
+        temporary_access_pass: PASS.to_owned(),
+    });
+    Config {
+        expected: passkey_reference_rp::Expected {
+            rp_id: RP_ID.to_owned(),
+            origin: ORIGIN.to_owned(),
+            cross_origin: settings.cross_origin_expected,
+            top_origins: settings.top_origins.clone(),
+            user_verification: requirement.to_owned(),
+            algorithms: offered.map_or_else(
+                || vec![-7, -8, -35, -257],
+                |list| list.iter().map(|algorithm| algorithm.cose()).collect(),
+            ),
+            attestation: settings.attestation.clone().unwrap_or_else(|| "direct".to_owned()),
+            single_device_required: settings.single_device_required,
+            attestation_required: settings.attestation_required,
+            counter_must_rise: settings.counter != Some(CounterPolicy::Report),
+            anchors: anchors(library),
+            policy: row.policy.as_ref().map(|policy| policy.document.clone()),
+        },
+        users: users.collect(),
+        now: NOW,
+        challenge_lifetime: CHALLENGE_LIFETIME_SECONDS,
+    }
+}
+
+fn anchors(library: &Library) -> Anchors {
+    let providers = || library.providers.iter().map(|located| &located.value.claim);
+    let of = |kind| providers().filter(move |claim| claim.attestation == kind).map(|claim| claim.aaguid);
+    let attested: Vec<_> = of(AttestationKind::Packed).collect();
+    Anchors {
+        metadata: ca::known().map(|ca| ca.metadata(&attested)).unwrap_or_default(),
+        first_party_roots: ca::first_party().map(|ca| ca.root().to_vec()).into_iter().collect(),
+        first_party_aaguids: of(AttestationKind::FirstPartyApp).map(|aaguid| aaguid.bytes()).collect(),
+    }
+}
+
+/// A response that was posted, to post it again.
+struct Posted {
+    path: &'static str,
+    response: Value,
+}
+
+struct Player<'a> {
+    library: &'a Library,
+    row: &'a Row,
+    rp: RunningRp,
+    api: Api,
+    seed: Seed,
+    passkeys: BTreeMap<String, SoftwareAuthenticator>,
+    last: Option<Posted>,
+}
+
+impl Player<'_> {
+    async fn step(&mut self, index: usize, step: &Step) -> Result<Outcome, String> {
+        let spec = &step.spec;
+        let user = spec.user.as_deref().unwrap_or("alice");
+        match spec.action {
+            Action::Register => self.register(index, user, spec).await,
+            Action::SignIn => self.sign_in(user, spec).await,
+            Action::Replay => self.replay(user).await,
+            Action::SetPolicy => self.set_policy(spec).await,
+            Action::AdvanceClock => {
+                self.rp.advance_clock(spec.seconds.unwrap_or_default());
+                Ok(Outcome::Accepted)
+            }
+            Action::SetUser => {
+                self.rp.set_user(user, spec.groups.clone(), spec.guest);
+                Ok(Outcome::Accepted)
+            }
+            Action::SignOut => {
+                let answer = self.api.post(user, "/session/sign-out", &json!({})).await;
+                self.api.forget(user);
+                Ok(outcome(answer))
+            }
+        }
+    }
+
+    async fn register(&mut self, index: usize, user: &str, spec: &StepSpec) -> Result<Outcome, String> {
+        let made = self.made(spec)?;
+        if !self.api.has_session(user)
+            && let Some(refused) = self.bootstrap(user).await
+        {
+            return Ok(refused);
+        }
+        let conditional = spec.mediation == Some(Mediation::Conditional);
+        let request = if conditional { json!({ "mediation": "conditional" }) } else { json!({}) };
+        let options = match self.api.post(user, "/webauthn/registration/options", &request).await {
+            Answer::Json(options) => options,
+            Answer::Refused(outcome) => return Ok(outcome),
+        };
+        self.between(spec).await?;
+        let mut authenticator = SoftwareAuthenticator::new(made.model.clone(), self.seed.derive(&format!("step {index}")));
+        let client = client(spec, &made);
+        let response = match client.create(&mut authenticator, &options, spec.mutation.as_ref(), &Values::new()) {
+            Ok(response) => response,
+            Err(error) => return refused_by_client(error),
+        };
+        if spec.mutation.is_none() && self.row.relying_party.attestation.is_none() {
+            faithful(&made, response.observed.as_ref())?;
+        }
+        let name = spec.credential.as_deref().unwrap_or("passkey").to_owned();
+        self.passkeys.insert(name, authenticator);
+        Ok(self.finish(user, "/webauthn/registration", response.response).await)
+    }
+
+    async fn sign_in(&mut self, user: &str, spec: &StepSpec) -> Result<Outcome, String> {
+        let request = if spec.username { json!({ "username": user }) } else { json!({}) };
+        self.api.forget(user);
+        let options = match self.api.post(user, "/webauthn/authentication/options", &request).await {
+            Answer::Json(options) => options,
+            Answer::Refused(outcome) => return Ok(outcome),
+        };
+        self.between(spec).await?;
+        let name = spec.credential.as_deref().unwrap_or("passkey");
+        let mut authenticator =
+            self.passkeys.remove(name).ok_or_else(|| format!("no passkey '{name}' was registered before"))?;
+        let kept = authenticator.model.clone();
+        override_model(&mut authenticator.model, spec);
+        let client = Client {
+            origin: ORIGIN.to_owned(),
+            top_origin: spec.embedded_in.clone(),
+            cross_platform: spec.context.as_ref().is_some_and(Context::is_cross_device),
+            conditional: false,
+        };
+        let made = client.get(&mut authenticator, &options, spec.mutation.as_ref(), &Values::new());
+        authenticator.model = kept;
+        self.passkeys.insert(name.to_owned(), authenticator);
+        match made {
+            Ok(made) => Ok(self.finish(user, "/webauthn/authentication", made.response).await),
+            Err(error) => refused_by_client(error),
+        }
+    }
+
+    async fn replay(&mut self, user: &str) -> Result<Outcome, String> {
+        let posted = self.last.as_ref().ok_or("no response was posted before")?;
+        let (path, response) = (posted.path, posted.response.clone());
+        Ok(self.finish(user, path, response).await)
+    }
+
+    async fn set_policy(&mut self, spec: &StepSpec) -> Result<Outcome, String> {
+        let name = spec.policy.as_deref().ok_or("set-policy has to name a policy")?;
+        self.put_policy(name).await
+    }
+
+    async fn put_policy(&mut self, name: &str) -> Result<Outcome, String> {
+        let policy = self.row.policies.iter().find(|policy| policy.name == name);
+        let policy = policy.ok_or_else(|| format!("there is no policy '{name}'"))?;
+        Ok(outcome(self.api.patch(POLICY, &policy.document).await))
+    }
+
+    /// What happens between the options and the response.
+    async fn between(&mut self, spec: &StepSpec) -> Result<(), String> {
+        self.rp.advance_clock(spec.wait_seconds.unwrap_or_default());
+        if let Some(name) = &spec.switch_policy
+            && self.put_policy(name).await? != Outcome::Accepted
+        {
+            return Err(format!("policy '{name}' was refused"));
+        }
+        Ok(())
+    }
+
+    async fn bootstrap(&mut self, user: &str) -> Option<Outcome> {
+        let body = json!({ "username": user, "temporaryAccessPass": PASS });
+        match self.api.post(user, "/session/bootstrap", &body).await {
+            Answer::Json(_) => None,
+            Answer::Refused(outcome) => Some(outcome),
+        }
+    }
+
+    async fn finish(&mut self, user: &str, path: &'static str, response: Value) -> Outcome {
+        let answer = self.api.post(user, path, &response).await;
+        self.last = Some(Posted { path, response });
+        outcome(answer)
+    }
+
+    fn made(&self, spec: &StepSpec) -> Result<ProviderInContext, String> {
+        let id = spec.provider.as_deref().ok_or("a registration has to name its provider")?;
+        let provider = self.library.provider(id).ok_or_else(|| format!("there is no provider '{id}'"))?;
+        let mut made = spec.context.as_ref().map_or_else(
+            || ProviderInContext { claim: provider.claim.clone(), model: provider.model.clone() },
+            |context| provider.made_in(context),
+        );
+        override_model(&mut made.model, spec);
+        if let Some(attestation) = spec.attestation {
+            made.model.attestation = attestation;
+            made.claim.attestation = attestation;
+        }
+        if let Some(eligible) = spec.backup_eligible {
+            made.claim.passkey_type = if eligible { PasskeyType::Synced } else { PasskeyType::DeviceBound };
+        }
+        Ok(made)
+    }
+}
+
+fn override_model(model: &mut passkey_model::provider::AuthenticatorModel, spec: &StepSpec) {
+    model.backup_eligible = spec.backup_eligible.unwrap_or(model.backup_eligible);
+    model.backup_state = spec.backup_state.unwrap_or(model.backup_state);
+    if let Some(algorithm) = spec.algorithm {
+        model.algorithms = vec![algorithm];
+    }
+    match spec.user_verified {
+        Some(true) => model.user_verification = UserVerification::Always,
+        Some(false) => model.user_verification = UserVerification::Never,
+        None => {}
+    }
+}
+
+fn client(spec: &StepSpec, made: &ProviderInContext) -> Client {
+    let roaming = !made.model.transports.contains(&Transport::Internal);
+    Client {
+        origin: ORIGIN.to_owned(),
+        top_origin: spec.embedded_in.clone(),
+        cross_platform: roaming || spec.context.as_ref().is_some_and(Context::is_cross_device),
+        conditional: spec.mediation == Some(Mediation::Conditional),
+    }
+}
+
+fn outcome(answer: Answer) -> Outcome {
+    match answer {
+        Answer::Json(_) => Outcome::Accepted,
+        Answer::Refused(outcome) => outcome,
+    }
+}
+
+fn refused_by_client(error: ClientError) -> Result<Outcome, String> {
+    match error {
+        ClientError::Refused(name) => Ok(Outcome::NoCredential { error: name.to_owned() }),
+        ClientError::Options(how) => Ok(Outcome::Crashed { how: format!("its options are wrong: {how}") }),
+        ClientError::Mutation(error) => Err(error.to_string()),
+    }
+}
+
+/// What was made has to be what the sources say of the provider, or the row is about something else.
+fn faithful(made: &ProviderInContext, observed: Option<&Observed>) -> Result<(), String> {
+    let observed = observed.ok_or("nothing was observed")?;
+    if observed.aaguid != made.claim.aaguid {
+        return Err(format!("the model's AAGUID {} is not the provider's, {}", observed.aaguid, made.claim.aaguid));
+    }
+    let claimed = match made.claim.attestation {
+        AttestationKind::None => "none",
+        AttestationKind::PackedSelf | AttestationKind::Packed | AttestationKind::PackedUnknownRoot => "packed",
+        AttestationKind::FirstPartyApp => "x-first-party-app",
+        other => other.name(),
+    };
+    if observed.format != claimed || made.model.attestation != made.claim.attestation {
+        return Err(format!("the model's attestation is {}, the provider's {claimed}", observed.format));
+    }
+    let first_party = made.claim.attestation == AttestationKind::FirstPartyApp;
+    let synced = observed.backup_eligible && !first_party;
+    if synced != (made.claim.passkey_type == PasskeyType::Synced) {
+        return Err(format!("the model's BE flag is {}, but the provider's passkeys are {:?}", observed.backup_eligible, made.claim.passkey_type));
+    }
+    Ok(())
+}
