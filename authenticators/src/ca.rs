@@ -11,24 +11,27 @@ use serde_json::{Value, json};
 use crate::{
     der::{bit_string, integer, oid, sequence, time, value},
     key::Key,
+    mutate::MutationError,
     seed::Seed,
 };
 
 const ECDSA_WITH_SHA256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02];
-const EC_PUBLIC_KEY: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
-const PRIME256V1: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 0x13];
 /// 1.3.6.1.4.1.45724.1.1.4, id-fido-gen-ce-aaguid (WebAuthn L3, 8.2.1).
 const AAGUID_EXTENSION: &[u8] = &[
     0x2b, 0x06, 0x01, 0x04, 0x01, 0x82, 0xe5, 0x1c, 0x01, 0x01, 0x04,
 ];
 
-/// A root and its key, from which attestation certificates are issued.
+/// 2.25.1, which nobody knows.
+const UNKNOWN_EXTENSION: &[u8] = &[0x69, 0x01];
+
+/// A root with an intermediate CA, from which attestation certificates are issued.
 #[derive(Debug)]
 pub struct TestCa {
     name: &'static str,
-    key: Key,
     root: Vec<u8>,
+    intermediate_key: Key,
+    intermediate: Vec<u8>,
 }
 
 /// An attestation key with its certificate.
@@ -36,8 +39,8 @@ pub struct TestCa {
 pub struct AttestationKey {
     /// The key that signs attestation statements.
     pub key: Key,
-    /// The certificate, DER.
-    pub certificate: Vec<u8>,
+    /// The certificates, DER, the leaf first, without the root.
+    pub certificates: Vec<Vec<u8>>,
 }
 
 /// Returns the CA that the metadata knows.
@@ -64,17 +67,17 @@ pub fn first_party() -> Option<&'static TestCa> {
 impl TestCa {
     fn new(name: &'static str) -> Option<Self> {
         let key = Key::new(Algorithm::ES256, &Seed::new(0, name))?;
-        let root = certificate(
-            &Contents {
-                issuer: name,
-                subject: name,
-                key: &key,
-                ca: true,
-                aaguid: None,
-            },
-            &key,
-        );
-        Some(Self { name, key, root })
+        let intermediate_name = format!("{name} Intermediate");
+        let intermediate_key = Key::new(Algorithm::ES256, &Seed::new(0, &intermediate_name))?;
+        let root = Contents::of_ca(name, name).certificate(&key, &key);
+        let intermediate =
+            Contents::of_ca(name, &intermediate_name).certificate(&intermediate_key, &key);
+        Some(Self {
+            name,
+            root,
+            intermediate_key,
+            intermediate,
+        })
     }
 
     /// Returns the root certificate, DER.
@@ -86,20 +89,57 @@ impl TestCa {
     /// Issues the attestation certificate of a model; the same one every time.
     #[must_use]
     pub fn issue(&self, aaguid: Aaguid) -> Option<AttestationKey> {
-        let key = Key::new(
+        let key = self.attestation_key(aaguid)?;
+        let leaf = self.leaf(aaguid).certificate(&key, &self.intermediate_key);
+        Some(AttestationKey {
+            key,
+            certificates: vec![leaf, self.intermediate.clone()],
+        })
+    }
+
+    /// Returns the key that signs attestation statements of a model.
+    fn attestation_key(&self, aaguid: Aaguid) -> Option<Key> {
+        Key::new(
             Algorithm::ES256,
             &Seed::new(0, &format!("{} {aaguid}", self.name)),
-        )?;
-        let subject = "Test Authenticator";
-        let contents = Contents {
-            issuer: self.name,
-            subject,
-            key: &key,
-            ca: false,
-            aaguid: Some(aaguid),
+        )
+    }
+
+    /// Issues a certificate with one change, for the same key.
+    pub(crate) fn issue_changed(
+        &self,
+        aaguid: Aaguid,
+        change: impl FnOnce(&mut Contents) -> Result<(), MutationError>,
+    ) -> Result<Option<AttestationKey>, MutationError> {
+        let Some(key) = self.attestation_key(aaguid) else {
+            return Ok(None);
         };
-        let certificate = certificate(&contents, &self.key);
-        Some(AttestationKey { key, certificate })
+        let mut contents = self.leaf(aaguid);
+        change(&mut contents)?;
+        let other = unknown().map(|ca| &ca.intermediate_key);
+        let issuer_key = other
+            .filter(|_| contents.other_issuer_key)
+            .unwrap_or(&self.intermediate_key);
+        let leaf = contents.certificate(&key, issuer_key);
+        Ok(Some(AttestationKey {
+            key,
+            certificates: vec![leaf, self.intermediate.clone()],
+        }))
+    }
+
+    /// Makes a root of this CA's name that somebody else signed.
+    pub(crate) fn forged_root(&self) -> Option<Vec<u8>> {
+        let key = Key::new(Algorithm::ES256, &Seed::new(0, "forged root"))?;
+        Some(Contents::of_ca(self.name, self.name).certificate(&key, &key))
+    }
+
+    fn leaf(&self, aaguid: Aaguid) -> Contents {
+        Contents {
+            aaguid_extension: Some(value(0x04, &aaguid.bytes())),
+            ca: false,
+            serial: format!("{} {aaguid}", self.name),
+            ..Contents::of_ca(&format!("{} Intermediate", self.name), "Test Authenticator")
+        }
     }
 
     /// Makes a decoded metadata payload (FIDO MDS3, 3.1.6) in which this CA attests the models.
@@ -132,68 +172,158 @@ impl TestCa {
     }
 }
 
-/// What a certificate says.
-struct Contents<'a> {
-    issuer: &'a str,
-    subject: &'a str,
-    key: &'a Key,
-    ca: bool,
-    aaguid: Option<Aaguid>,
+/// What a certificate says (WebAuthn L3, 8.2.1; RFC 5280).
+#[derive(Clone, Debug)]
+pub(crate) struct Contents {
+    /// 2 stands for v3.
+    pub version: u8,
+    pub issuer: String,
+    /// C, O, OU and CN; empty ones are left out.
+    pub subject: [String; 4],
+    pub ca: bool,
+    /// What the AAGUID extension holds.
+    pub aaguid_extension: Option<Vec<u8>>,
+    pub aaguid_critical: bool,
+    pub unknown_critical_extension: bool,
+    /// As GeneralizedTime or UTCTime.
+    pub not_before: String,
+    pub not_after: String,
+    /// Whether another CA's key signs it under this issuer's name.
+    pub other_issuer_key: bool,
+    serial: String,
 }
 
-fn certificate(contents: &Contents<'_>, issuer_key: &Key) -> Vec<u8> {
-    let algorithm = sequence(&[oid(ECDSA_WITH_SHA256)]);
-    let serial = Seed::new(1, contents.subject).bytes(&format!("{:?}", contents.aaguid));
-    let to_be_signed = sequence(&[
-        value(0xa0, &integer(&[2])),
-        integer(&serial[..16]),
-        algorithm.clone(),
-        name(contents.issuer),
-        sequence(&[time("200101000000Z"), time("491231235959Z")]),
-        name(contents.subject),
-        public_key_info(contents.key),
-        value(0xa3, &sequence(&extensions(contents))),
-    ]);
-    let signature = bit_string(&issuer_key.sign(&to_be_signed));
-    sequence(&[to_be_signed, algorithm, signature])
+impl Contents {
+    fn of_ca(issuer: &str, subject: &str) -> Self {
+        Self {
+            version: 2,
+            issuer: issuer.to_owned(),
+            subject: names(subject),
+            ca: true,
+            aaguid_extension: None,
+            aaguid_critical: false,
+            unknown_critical_extension: false,
+            not_before: "200101000000Z".to_owned(),
+            not_after: "491231235959Z".to_owned(),
+            other_issuer_key: false,
+            serial: subject.to_owned(),
+        }
+    }
+
+    fn certificate(&self, key: &Key, issuer_key: &Key) -> Vec<u8> {
+        let algorithm = sequence(&[oid(ECDSA_WITH_SHA256)]);
+        let serial = Seed::new(1, &self.serial).bytes(&self.issuer);
+        let mut parts = vec![
+            integer(&serial[..16]),
+            algorithm.clone(),
+            name(&names(&self.issuer)),
+            sequence(&[time(&self.not_before), time(&self.not_after)]),
+            name(&self.subject),
+            key.spki(),
+        ];
+        // Version 1 is the default, which DER leaves out, and knows no extensions.
+        if self.version > 0 {
+            parts.insert(0, value(0xa0, &integer(&[self.version])));
+            parts.push(value(0xa3, &sequence(&self.extensions())));
+        }
+        let to_be_signed = sequence(&parts);
+        let signature = bit_string(&issuer_key.sign(&to_be_signed));
+        sequence(&[to_be_signed, algorithm, signature])
+    }
+
+    fn extensions(&self) -> Vec<Vec<u8>> {
+        let is_ca = if self.ca {
+            value(0x01, &[0xff])
+        } else {
+            Vec::new()
+        };
+        let mut list = vec![extension(BASIC_CONSTRAINTS, true, &sequence(&[is_ca]))];
+        if let Some(content) = &self.aaguid_extension {
+            list.push(extension(AAGUID_EXTENSION, self.aaguid_critical, content));
+        }
+        if self.unknown_critical_extension {
+            list.push(extension(UNKNOWN_EXTENSION, true, &[0x05, 0x00]));
+        }
+        list
+    }
+}
+
+fn extension(arcs: &[u8], critical: bool, content: &[u8]) -> Vec<u8> {
+    let mut parts = vec![oid(arcs)];
+    if critical {
+        parts.push(value(0x01, &[0xff]));
+    }
+    parts.push(value(0x04, content));
+    sequence(&parts)
 }
 
 /// The subject that WebAuthn L3, 8.2.1 demands: C, O, OU = "Authenticator Attestation", CN.
-fn name(common_name: &str) -> Vec<u8> {
-    let attribute = |arc: u8, tag: u8, text: &str| {
+fn names(common_name: &str) -> [String; 4] {
+    [
+        "US",
+        "passkey-harness",
+        "Authenticator Attestation",
+        common_name,
+    ]
+    .map(str::to_owned)
+}
+
+fn name(subject: &[String; 4]) -> Vec<u8> {
+    const ATTRIBUTES: [(u8, u8); 4] = [(6, 0x13), (10, 0x0c), (11, 0x0c), (3, 0x0c)];
+    let attribute = |(arc, tag): (u8, u8), text: &str| {
         let pair = sequence(&[oid(&[0x55, 0x04, arc]), value(tag, text.as_bytes())]);
         value(0x31, &pair)
     };
-    sequence(&[
-        attribute(6, 0x13, "US"),
-        attribute(10, 0x0c, "passkey-harness"),
-        attribute(11, 0x0c, "Authenticator Attestation"),
-        attribute(3, 0x0c, common_name),
-    ])
+    let parts = ATTRIBUTES.iter().zip(subject);
+    let parts = parts.filter(|(_, text)| !text.is_empty());
+    sequence(
+        &parts
+            .map(|(kind, text)| attribute(*kind, text))
+            .collect::<Vec<_>>(),
+    )
 }
 
-fn public_key_info(key: &Key) -> Vec<u8> {
-    sequence(&[
-        sequence(&[oid(EC_PUBLIC_KEY), oid(PRIME256V1)]),
-        bit_string(&key.public_bytes()),
-    ])
-}
-
-fn extensions(contents: &Contents<'_>) -> Vec<Vec<u8>> {
-    let is_ca = if contents.ca {
-        value(0x01, &[0xff])
-    } else {
-        Vec::new()
-    };
-    let constraints = value(0x04, &sequence(&[is_ca]));
-    let mut list = vec![sequence(&[
-        oid(BASIC_CONSTRAINTS),
-        value(0x01, &[0xff]),
-        constraints,
-    ])];
-    if let Some(aaguid) = contents.aaguid {
-        let wrapped = value(0x04, &value(0x04, &aaguid.bytes()));
-        list.push(sequence(&[oid(AAGUID_EXTENSION), wrapped]));
+/// Writes a time as RFC 5280, 4.1.2.5 wants it: UTCTime before 2050, GeneralizedTime from then on. `seconds` are of the Unix epoch.
+pub(crate) fn time_text(seconds: u64) -> String {
+    let (mut days, second) = (seconds / 86_400, seconds % 86_400);
+    let leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let mut year = 1970;
+    while days >= 365 + u64::from(leap(year)) {
+        days -= 365 + u64::from(leap(year));
+        year += 1;
     }
-    list
+    let february = 28 + u64::from(leap(year));
+    let mut month = 1;
+    for length in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] {
+        if days < length {
+            break;
+        }
+        days -= length;
+        month += 1;
+    }
+    let rest = format!(
+        "{month:02}{:02}{:02}{:02}{:02}Z",
+        days + 1,
+        second / 3600,
+        second / 60 % 60,
+        second % 60
+    );
+    if year < 2050 {
+        format!("{:02}{rest}", year % 100)
+    } else {
+        format!("{year}{rest}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::time_text;
+
+    #[test]
+    fn times_are_written_as_rfc_5280_says() {
+        assert_eq!(time_text(0), "700101000000Z");
+        assert_eq!(time_text(951_782_400), "000229000000Z");
+        assert_eq!(time_text(2_524_607_999), "491231235959Z");
+        assert_eq!(time_text(2_524_608_000), "20500101000000Z");
+    }
 }

@@ -1,4 +1,9 @@
-//! A small CBOR value tree and its canonical encoding (CTAP2 canonical form: map entries in the order given).
+//! A small CBOR value tree: canonical where nothing else is asked, and able to say what no honest encoder would.
+
+/// The largest text that is decoded, in bytes.
+const MAX_SIZE: usize = 1 << 20;
+/// The deepest nesting that is decoded.
+const MAX_DEPTH: usize = 32;
 
 /// A CBOR value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,10 +16,14 @@ pub enum Cbor {
     Text(String),
     /// A list.
     List(Vec<Cbor>),
-    /// A map, in the order of encoding.
+    /// A map, in the order of encoding; a key may stand twice.
     Map(Vec<(Cbor, Cbor)>),
     /// True or false.
     Bool(bool),
+    /// Null.
+    Null,
+    /// Bytes that stand as they are, whatever they mean.
+    Raw(Vec<u8>),
 }
 
 impl Cbor {
@@ -24,12 +33,93 @@ impl Cbor {
         Self::Text(text.to_owned())
     }
 
-    /// Encodes the value.
+    /// Encodes the value, with the shortest heads and definite lengths (CTAP 2.1, 8).
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
         self.write(&mut out);
         out
+    }
+
+    /// Decodes one value that fills the bytes; nothing when they are anything else, too long or too deep.
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        if bytes.len() > MAX_SIZE {
+            return None;
+        }
+        let mut rest = bytes;
+        let value = ciborium::de::from_reader_with_recursion_limit::<ciborium::Value, _>(
+            &mut rest, MAX_DEPTH,
+        );
+        value
+            .ok()
+            .filter(|_| rest.is_empty())
+            .and_then(Self::from_ciborium)
+    }
+
+    /// Returns the member of a map under a name, or under an integer label written in decimal.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Self> {
+        let Self::Map(entries) = self else {
+            return None;
+        };
+        let found = entries.iter().find(|(key, _)| key.is_named(name));
+        found.map(|(_, value)| value)
+    }
+
+    /// Tells whether this is the map key that a path names.
+    pub(crate) fn is_named(&self, name: &str) -> bool {
+        match self {
+            Self::Text(text) => text == name,
+            Self::Int(label) => name.parse() == Ok(*label),
+            _ => false,
+        }
+    }
+
+    /// Encodes a map or list with an indefinite length (RFC 8949, 3.2.2); nothing for other values.
+    pub(crate) fn encode_indefinite(&self) -> Option<Vec<u8>> {
+        let (first, items) = match self {
+            Self::List(items) => (0x9f, items.iter().flat_map(Self::encode).collect()),
+            Self::Map(entries) => (0xbf, encode_entries(entries)),
+            _ => return None,
+        };
+        Some([vec![first], items, vec![0xff]].concat())
+    }
+
+    /// Encodes a map or list with its length in two bytes where fewer would do; nothing for other values.
+    pub(crate) fn encode_non_minimal(&self) -> Option<Vec<u8>> {
+        let (first, length, items) = match self {
+            Self::List(items) => {
+                let encoded = items.iter().flat_map(Self::encode).collect();
+                (0x99, items.len(), encoded)
+            }
+            Self::Map(entries) => (0xb9, entries.len(), encode_entries(entries)),
+            _ => return None,
+        };
+        let length = u16::try_from(length).ok()?.to_be_bytes();
+        Some([vec![first], length.to_vec(), items].concat())
+    }
+
+    fn from_ciborium(value: ciborium::Value) -> Option<Self> {
+        use ciborium::Value;
+        Some(match value {
+            Value::Integer(integer) => Self::Int(i64::try_from(i128::from(integer)).ok()?),
+            Value::Bytes(bytes) => Self::Bytes(bytes),
+            Value::Text(text) => Self::Text(text),
+            Value::Bool(value) => Self::Bool(value),
+            Value::Null => Self::Null,
+            Value::Array(items) => {
+                let items: Option<_> = items.into_iter().map(Self::from_ciborium).collect();
+                Self::List(items?)
+            }
+            Value::Map(entries) => {
+                let pair =
+                    |(key, value)| Some((Self::from_ciborium(key)?, Self::from_ciborium(value)?));
+                let entries: Option<_> = entries.into_iter().map(pair).collect();
+                Self::Map(entries?)
+            }
+            _ => return None,
+        })
     }
 
     fn write(&self, out: &mut Vec<u8>) {
@@ -50,14 +140,22 @@ impl Cbor {
             }
             Self::Map(entries) => {
                 head(out, 5, entries.len() as u64);
-                for (key, value) in entries {
-                    key.write(out);
-                    value.write(out);
-                }
+                out.extend(encode_entries(entries));
             }
             Self::Bool(value) => out.push(if *value { 0xf5 } else { 0xf4 }),
+            Self::Null => out.push(0xf6),
+            Self::Raw(bytes) => out.extend_from_slice(bytes),
         }
     }
+}
+
+fn encode_entries(entries: &[(Cbor, Cbor)]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (key, value) in entries {
+        key.write(&mut out);
+        value.write(&mut out);
+    }
+    out
 }
 
 fn head(out: &mut Vec<u8>, major: u8, value: u64) {
@@ -75,6 +173,10 @@ fn head(out: &mut Vec<u8>, major: u8, value: u64) {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+    use proptest::prelude::*;
+
     use super::Cbor;
 
     #[test]
@@ -82,5 +184,48 @@ mod tests {
         assert_eq!(Cbor::Int(-7).encode(), [0x26]);
         assert_eq!(Cbor::Int(-257).encode(), [0x39, 0x01, 0x00]);
         assert_eq!(Cbor::Int(1000).encode(), [0x19, 0x03, 0xe8]);
+    }
+
+    #[test]
+    fn other_encodings_of_a_map_mean_the_same() {
+        let map = Cbor::Map(vec![(Cbor::text("fmt"), Cbor::text("none"))]);
+        for encoded in [map.encode_indefinite(), map.encode_non_minimal()] {
+            let encoded = encoded.unwrap();
+            assert_ne!(encoded, map.encode());
+            assert_eq!(Cbor::decode(&encoded), Some(map.clone()));
+        }
+    }
+
+    #[test]
+    fn deep_nesting_is_refused() {
+        assert_eq!(Cbor::decode(&[vec![0x81; 1000], vec![0]].concat()), None);
+    }
+
+    fn value() -> impl Strategy<Value = Cbor> {
+        let leaf = prop_oneof![
+            any::<i64>().prop_map(Cbor::Int),
+            any::<Vec<u8>>().prop_map(Cbor::Bytes),
+            "[a-z]{0,30}".prop_map(Cbor::Text),
+            any::<bool>().prop_map(Cbor::Bool),
+            Just(Cbor::Null),
+        ];
+        leaf.prop_recursive(4, 32, 6, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Cbor::List),
+                prop::collection::vec((inner.clone(), inner), 0..6).prop_map(Cbor::Map),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_is_decoded(value in value()) {
+            prop_assert_eq!(Cbor::decode(&value.encode()), Some(value));
+        }
+
+        #[test]
+        fn random_bytes_never_panic(bytes: Vec<u8>) {
+            let _ = Cbor::decode(&bytes);
+        }
     }
 }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::{
+    client_data,
     mutate::{Applier, MutationError, Values},
     software::{self, SoftwareAuthenticator},
 };
@@ -68,7 +69,7 @@ pub fn from_base64url(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).ok()
 }
 
-fn base64url(bytes: &[u8]) -> String {
+pub(crate) fn base64url(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
@@ -118,6 +119,7 @@ impl Client {
             uv,
             up: !self.conditional,
             client_data_hash,
+            protection: protection(options)?,
         };
         let made = authenticator.make(&request, &change)?;
         let transports: Vec<Value> = authenticator
@@ -131,6 +133,7 @@ impl Client {
         response.insert(
             "response".to_owned(),
             json!({
+                "publicKey": made.public_key.as_deref().map(base64url),
                 "clientDataJSON": base64url(&client_data),
                 "attestationObject": base64url(&made.attestation_object),
                 "authenticatorData": base64url(&made.authenticator_data),
@@ -164,16 +167,18 @@ impl Client {
         let change = Applier::new(mutation, values);
         let rp_id = self.rp_id(options.get("rpId"))?;
         let allowed = ids(options.get("allowCredentials"))?;
-        let usable = authenticator
-            .credentials(&rp_id)
-            .filter(|credential| allowed.is_empty() || allowed.contains(&credential.id))
-            .last()
-            .map(|credential| credential.id.clone());
-        let id = usable.ok_or(ClientError::Refused("NotAllowedError"))?;
         let verification = text(options, "/userVerification").unwrap_or("preferred");
         let uv = authenticator
             .user_verified(verification)
             .ok_or(ClientError::Refused("NotAllowedError"))?;
+        let shown = |protection| uv || protection == 1 || (protection == 2 && !allowed.is_empty());
+        let usable = authenticator
+            .credentials(&rp_id)
+            .filter(|credential| allowed.is_empty() || allowed.contains(&credential.id))
+            .filter(|credential| shown(credential.protection))
+            .last()
+            .map(|credential| credential.id.clone());
+        let id = usable.ok_or(ClientError::Refused("NotAllowedError"))?;
         let (client_data, hash) = self.client_data("webauthn.get", options, &change)?;
         let asserted = authenticator.assert(&id, (true, uv), &hash, &change)?;
         let mut response = self.envelope(&asserted.credential_id, json!({}));
@@ -214,29 +219,29 @@ impl Client {
         ceremony: &str,
         options: &Value,
         change: &Applier<'_>,
-    ) -> Result<(Vec<u8>, [u8; 32]), ClientError> {
+    ) -> Result<(Vec<u8>, Vec<u8>), ClientError> {
         let challenge = text(options, "/challenge").ok_or_else(|| wrong("challenge is missing"))?;
-        let mut members = Map::new();
-        members.insert("type".to_owned(), json!(ceremony));
-        members.insert("challenge".to_owned(), json!(challenge));
-        members.insert("origin".to_owned(), json!(self.origin));
-        members.insert("crossOrigin".to_owned(), json!(self.top_origin.is_some()));
+        let mut members = vec![
+            ("type".to_owned(), json!(ceremony)),
+            ("challenge".to_owned(), json!(challenge)),
+            ("origin".to_owned(), json!(self.origin)),
+            ("crossOrigin".to_owned(), json!(self.top_origin.is_some())),
+        ];
         if let Some(top_origin) = &self.top_origin {
-            members.insert("topOrigin".to_owned(), json!(top_origin));
+            members.push(("topOrigin".to_owned(), json!(top_origin)));
         }
-        let honest = Value::Object(members.clone()).to_string().into_bytes();
-        let Some(mutation) = change.at(Stage::ClientData) else {
-            let hash = Sha256::digest(&honest).into();
-            return Ok((honest, hash));
+        let honest = client_data::encode(&members);
+        let (sent, hashed) = match change.at(Stage::ClientData) {
+            None => (honest.clone(), honest),
+            Some(mutation) => {
+                let sent = client_data::changed(&mut members, mutation, change)?;
+                (sent.clone(), if mutation.resign { sent } else { honest })
+            }
         };
-        let mut sent = honest.clone();
-        if mutation.at.path.is_empty() {
-            change.bytes(mutation, &mut sent)?;
-        } else {
-            change.json(mutation, &mut members)?;
-            sent = Value::Object(members).to_string().into_bytes();
+        let mut hash = Sha256::digest(&hashed).to_vec();
+        if let Some(mutation) = change.at(Stage::ClientDataHash) {
+            change.bytes(mutation, &mut hash)?;
         }
-        let hash = Sha256::digest(if mutation.resign { &sent } else { &honest }).into();
         Ok((sent, hash))
     }
 
@@ -286,6 +291,17 @@ fn ids(descriptors: Option<&Value>) -> Result<Vec<Vec<u8>>, ClientError> {
         .iter()
         .map(|descriptor| bytes(descriptor.get("id"), "a credential descriptor's id"))
         .collect()
+}
+
+/// Reads the credProtect level that is asked for (CTAP 2.1, 12.1).
+fn protection(options: &Value) -> Result<Option<u8>, ClientError> {
+    match text(options, "/extensions/credentialProtectionPolicy") {
+        None => Ok(None),
+        Some("userVerificationOptional") => Ok(Some(1)),
+        Some("userVerificationOptionalWithCredentialIDList") => Ok(Some(2)),
+        Some("userVerificationRequired") => Ok(Some(3)),
+        Some(_) => Err(wrong("credentialProtectionPolicy is not one of the three")),
+    }
 }
 
 fn algorithm(

@@ -2,8 +2,18 @@
 
 use ed25519_dalek::Signer as _;
 use passkey_model::provider::Algorithm;
+use rsa::{
+    RsaPrivateKey, pkcs1v15, pkcs8::EncodePublicKey as _, signature::SignatureEncoding as _,
+    traits::PublicKeyParts as _,
+};
 
-use crate::{cbor::Cbor, seed::Seed};
+use crate::{cbor::Cbor, der, rsa_pool, seed::Seed};
+
+const EC_PUBLIC_KEY: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
+const PRIME256V1: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
+const SECP384R1: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x22];
+const ED25519: &[u8] = &[0x2b, 0x65, 0x70];
+const RSA_EXPONENT: [u8; 3] = [1, 0, 1];
 
 /// A private key of one algorithm.
 #[derive(Clone, Debug)]
@@ -14,10 +24,12 @@ pub enum Key {
     Es384(Box<p384::ecdsa::SigningKey>),
     /// Ed25519.
     EdDsa(Box<ed25519_dalek::SigningKey>),
+    /// RSASSA-PKCS1-v1_5 with SHA-256, 2048 bits, of a small pool.
+    Rs256(&'static RsaPrivateKey),
 }
 
 impl Key {
-    /// Makes the key of a seed; nothing for an algorithm that is not built.
+    /// Makes the key of a seed; nothing only when eight draws in a row are no scalar.
     #[must_use]
     pub fn new(algorithm: Algorithm, seed: &Seed) -> Option<Self> {
         (0..8).find_map(|attempt| Self::attempt(algorithm, &seed.derive(&format!("key {attempt}"))))
@@ -40,7 +52,7 @@ impl Key {
             Algorithm::EdDSA => Some(Self::EdDsa(Box::new(
                 ed25519_dalek::SigningKey::from_bytes(&seed.bytes("ed25519")),
             ))),
-            Algorithm::RS256 => None,
+            Algorithm::RS256 => rsa_pool::pick(seed).map(Self::Rs256),
         }
     }
 
@@ -51,6 +63,7 @@ impl Key {
             Self::Es256(_) => Algorithm::ES256,
             Self::Es384(_) => Algorithm::ES384,
             Self::EdDsa(_) => Algorithm::EdDSA,
+            Self::Rs256(_) => Algorithm::RS256,
         }
     }
 
@@ -67,45 +80,66 @@ impl Key {
                 signature.to_der().as_bytes().to_vec()
             }
             Self::EdDsa(key) => key.sign(message).to_bytes().to_vec(),
+            Self::Rs256(key) => {
+                let key = pkcs1v15::SigningKey::<rsa::sha2::Sha256>::new((*key).clone());
+                let signature: pkcs1v15::Signature = rsa::signature::Signer::sign(&key, message);
+                signature.to_vec()
+            }
         }
     }
 
-    /// Returns the public key as an uncompressed point, or as the 32 bytes of Ed25519.
+    /// Returns the public key as an uncompressed point, as the 32 bytes of Ed25519, or as the modulus of RSA.
     #[must_use]
     pub fn public_bytes(&self) -> Vec<u8> {
         match self {
             Self::Es256(key) => key.verifying_key().to_sec1_point(false).as_bytes().to_vec(),
             Self::Es384(key) => key.verifying_key().to_sec1_point(false).as_bytes().to_vec(),
             Self::EdDsa(key) => key.verifying_key().to_bytes().to_vec(),
+            Self::Rs256(key) => key.n_bytes().to_vec(),
         }
     }
 
-    /// Returns the COSE key, labels in canonical order (WebAuthn L3, 5.8.5; RFC 9053).
+    /// Returns the SubjectPublicKeyInfo, DER, as `getPublicKey()` does (WebAuthn L3, 5.2.1.1).
+    #[must_use]
+    pub fn spki(&self) -> Vec<u8> {
+        let parameters: Vec<u8> = match self {
+            Self::Es256(_) => [der::oid(EC_PUBLIC_KEY), der::oid(PRIME256V1)].concat(),
+            Self::Es384(_) => [der::oid(EC_PUBLIC_KEY), der::oid(SECP384R1)].concat(),
+            Self::EdDsa(_) => der::oid(ED25519),
+            Self::Rs256(key) => {
+                let encoded = key.to_public_key().to_public_key_der();
+                return encoded
+                    .map(|der| der.as_bytes().to_vec())
+                    .unwrap_or_default();
+            }
+        };
+        let public = der::bit_string(&self.public_bytes());
+        der::sequence(&[der::sequence(&[parameters]), public])
+    }
+
+    /// Returns the COSE key, labels in canonical order (WebAuthn L3, 5.8.5; RFC 9053, RFC 8230).
     #[must_use]
     pub fn cose(&self) -> Cbor {
-        let point = self.public_bytes();
-        let entry = |label: i64, value| (Cbor::Int(label), value);
-        let algorithm = entry(3, Cbor::Int(self.algorithm().cose()));
-        let curve = match self {
-            Self::Es256(_) => 1,
-            Self::Es384(_) => 2,
-            Self::EdDsa(_) => 6,
+        let public = self.public_bytes();
+        let bytes = |bytes: &[u8]| Cbor::Bytes(bytes.to_vec());
+        let halves = || public[1..].split_at((public.len() - 1) / 2);
+        let (kind, own) = match self {
+            Self::Rs256(_) => (3, vec![(-1, bytes(&public)), (-2, bytes(&RSA_EXPONENT))]),
+            Self::EdDsa(_) => (1, vec![(-1, Cbor::Int(6)), (-2, bytes(&public))]),
+            Self::Es256(_) | Self::Es384(_) => {
+                let curve = if matches!(self, Self::Es256(_)) { 1 } else { 2 };
+                let (x, y) = halves();
+                (
+                    2,
+                    vec![(-1, Cbor::Int(curve)), (-2, bytes(x)), (-3, bytes(y))],
+                )
+            }
         };
-        if matches!(self, Self::EdDsa(_)) {
-            return Cbor::Map(vec![
-                entry(1, Cbor::Int(1)),
-                algorithm,
-                entry(-1, Cbor::Int(curve)),
-                entry(-2, Cbor::Bytes(point)),
-            ]);
-        }
-        let (x, y) = point[1..].split_at((point.len() - 1) / 2);
-        Cbor::Map(vec![
-            entry(1, Cbor::Int(2)),
-            algorithm,
-            entry(-1, Cbor::Int(curve)),
-            entry(-2, Cbor::Bytes(x.to_vec())),
-            entry(-3, Cbor::Bytes(y.to_vec())),
-        ])
+        let common = [
+            (1, Cbor::Int(kind)),
+            (3, Cbor::Int(self.algorithm().cose())),
+        ];
+        let labelled = |(label, value)| (Cbor::Int(label), value);
+        Cbor::Map(common.into_iter().chain(own).map(labelled).collect())
     }
 }

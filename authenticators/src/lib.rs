@@ -6,11 +6,17 @@
 pub mod ca;
 pub mod cbor;
 pub mod client;
+mod client_data;
+mod data;
 mod der;
 pub mod key;
 mod mutate;
+mod mutate_cbor;
+mod rsa_pool;
 pub mod seed;
+mod signature;
 pub mod software;
+mod statement;
 
 pub use client::{Client, ClientError, Made, Observed};
 pub use mutate::{MutationError, Values};

@@ -1,15 +1,17 @@
 //! The command line: parses flags, calls the library, prints, and returns the exit code.
 
-use std::{io::Write, path::PathBuf};
+use std::{collections::BTreeMap, io::Write, path::PathBuf, sync::Arc, time::Instant};
 
 use clap::{Parser, Subcommand, ValueEnum};
-use passkey_model::{expand, library::Library, row::Row};
+use passkey_model::{expand, library::Library, row::Row, verdict::Verdict};
 use serde_json::json;
 
-use crate::{explain::explain, filter::Filter, load};
+use crate::{explain::explain, filter::Filter, load, run};
 
 /// Nothing red.
 pub const EXIT_OK: u8 = 0;
+/// Rows deviate or are inconclusive.
+pub const EXIT_RED: u8 = 1;
 /// The command line cannot be understood.
 pub const EXIT_USAGE: u8 = 2;
 /// Nothing was chosen, so nothing was done.
@@ -35,8 +37,7 @@ pub struct Arguments {
     command: Command,
 }
 
-const EXIT_CODES: &str =
-    "Exit codes: 0 nothing wrong; 2 usage; 3 no row chosen; 4 bad scenario file; 6 harness error.";
+const EXIT_CODES: &str = "Exit codes: 0 nothing red; 1 rows deviate or are inconclusive; 2 usage; 3 nothing executed; 4 bad scenario file; 6 harness error; where several apply, 6 before 1.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -48,6 +49,29 @@ enum Command {
         #[arg(long)]
         lane: Vec<String>,
         /// How to print them.
+        #[arg(long, default_value = "text")]
+        format: Format,
+    },
+    /// Run the rows whose names hold any of the texts, each against a relying party of its own.
+    Run {
+        /// Texts; every row when there is none.
+        filter: Vec<String>,
+        /// A text is a whole name.
+        #[arg(long)]
+        exact: bool,
+        /// Only rows of this lane.
+        #[arg(long)]
+        lane: Vec<String>,
+        /// Rows whose basis is a SHOULD are red too.
+        #[arg(long)]
+        strict: bool,
+        /// How many rows run at once.
+        #[arg(long, default_value_t = 8)]
+        jobs: usize,
+        /// What keys and credential IDs derive from, beside the row's name.
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+        /// How to print the results; with json nothing else is on stdout.
         #[arg(long, default_value = "text")]
         format: Format,
     },
@@ -75,7 +99,7 @@ enum Format {
 ///
 /// # Errors
 /// When output cannot be written.
-pub fn run(
+pub fn execute(
     arguments: &Arguments,
     out: &mut impl Write,
     err: &mut impl Write,
@@ -103,10 +127,127 @@ pub fn run(
                 list(rows, &filter, *format, out, err)
             })
         }
+        Command::Run {
+            filter,
+            exact,
+            lane,
+            strict,
+            jobs,
+            seed,
+            format,
+        } => {
+            let filter = Filter {
+                texts: filter.clone(),
+                exact: *exact,
+                lanes: lane.clone(),
+            };
+            let how = How {
+                strict: *strict,
+                jobs: *jobs,
+                seed: *seed,
+            };
+            match rows(&arguments.scenarios) {
+                Ok((library, rows)) => run_rows(library, rows, &filter, &how, *format, out, err),
+                Err(mistakes) => report(&mistakes, err),
+            }
+        }
         Command::Explain { row } => with_rows(&arguments.scenarios, err, |rows, err| {
             explain_row(rows, row, out, err)
         }),
     }
+}
+
+/// How rows are run.
+struct How {
+    strict: bool,
+    jobs: usize,
+    seed: u64,
+}
+
+fn run_rows(
+    library: Library,
+    rows: Vec<Row>,
+    filter: &Filter,
+    how: &How,
+    format: Format,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> std::io::Result<u8> {
+    let chosen: Vec<Row> = rows.into_iter().filter(|row| filter.chooses(row)).collect();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let start = Instant::now();
+    let mut counts: BTreeMap<Verdict, usize> = BTreeMap::new();
+    let library = Arc::new(library);
+    for batch in chosen.chunks(how.jobs.max(1)) {
+        let tasks: Vec<_> = batch
+            .iter()
+            .cloned()
+            .map(|row| {
+                let (library, seed, strict) = (Arc::clone(&library), how.seed, how.strict);
+                runtime.spawn(async move {
+                    let result = run::run_row(&library, &row, seed, strict).await;
+                    (row, result)
+                })
+            })
+            .collect();
+        for task in tasks {
+            let (row, result) = runtime.block_on(task).map_err(std::io::Error::other)?;
+            *counts.entry(result.judgement.verdict).or_default() += 1;
+            print_result(&row, &result, format, out, err)?;
+        }
+    }
+    let words: Vec<String> = counts
+        .iter()
+        .map(|(verdict, count)| format!("{count} {}", verdict.name()))
+        .collect();
+    writeln!(
+        err,
+        "{} rows in {:.1} s: {}",
+        chosen.len(),
+        start.elapsed().as_secs_f64(),
+        words.join(", ")
+    )?;
+    Ok(exit_code(&counts))
+}
+
+fn exit_code(counts: &BTreeMap<Verdict, usize>) -> u8 {
+    let executed = counts
+        .keys()
+        .any(|verdict| *verdict != Verdict::NotApplicable);
+    if counts.contains_key(&Verdict::HarnessError) {
+        EXIT_HARNESS
+    } else if counts.keys().any(|verdict| verdict.is_red()) {
+        EXIT_RED
+    } else if executed {
+        EXIT_OK
+    } else {
+        EXIT_NOTHING
+    }
+}
+
+fn print_result(
+    row: &Row,
+    result: &run::RowResult,
+    format: Format,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> std::io::Result<()> {
+    let verdict = result.judgement.verdict;
+    match format {
+        Format::Json if verdict != Verdict::NotApplicable => {
+            writeln!(out, "{}", run::to_json(row, result))?
+        }
+        Format::Text if verdict != Verdict::NotApplicable => {
+            writeln!(out, "{:<13} {}", verdict.name(), row.name)?
+        }
+        _ => {}
+    }
+    if verdict.is_red() {
+        writeln!(err, "{}", run::failure(row, result))?;
+    }
+    Ok(())
 }
 
 fn with_rows<W: Write>(

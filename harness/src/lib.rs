@@ -1,9 +1,10 @@
 //! passkey-harness: tests whether a relying party accepts the passkeys it should and refuses those it must.
 //!
 //! The library reads scenarios ([`load`]), expands them into rows (`passkey_model::expand`) and explains them
-//! ([`explain`]); the binary is a thin command line over it ([`cli`]).
+//! ([`explain`]), and runs them ([`run`]); the binary is a thin command line over it ([`cli`]).
 
 pub mod cli;
 pub mod explain;
 pub mod filter;
 pub mod load;
+pub mod run;

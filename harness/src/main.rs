@@ -12,7 +12,7 @@ fn main() -> ExitCode {
     let arguments = cli::Arguments::parse();
     let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
     let result =
-        cli::run(&arguments, &mut out, &mut err).and_then(|code| out.flush().map(|()| code));
+        cli::execute(&arguments, &mut out, &mut err).and_then(|code| out.flush().map(|()| code));
     match result {
         Ok(code) => ExitCode::from(code),
         // A reader that has seen enough, as in `list | head`, is no failure.

@@ -32,14 +32,52 @@ pub struct RowResult {
 pub async fn run_row(library: &Library, row: &Row, seed: u64, strict: bool) -> RowResult {
     let start = Instant::now();
     if let Some(why) = &row.not_applicable {
-        let judgement = Judgement { verdict: Verdict::NotApplicable, because: why.clone() };
-        return RowResult { judgement, outcomes: Vec::new(), duration: start.elapsed() };
+        let judgement = Judgement {
+            verdict: Verdict::NotApplicable,
+            because: why.clone(),
+        };
+        return RowResult {
+            judgement,
+            outcomes: Vec::new(),
+            duration: start.elapsed(),
+        };
     }
     let (judgement, outcomes) = match script::play(library, row, seed).await {
         Ok(outcomes) => (judge(row, &outcomes, strict), outcomes),
-        Err(error) => (Judgement { verdict: Verdict::HarnessError, because: error.to_string() }, Vec::new()),
+        Err(error) => (
+            Judgement {
+                verdict: Verdict::HarnessError,
+                because: error.to_string(),
+            },
+            Vec::new(),
+        ),
     };
-    RowResult { judgement, outcomes, duration: start.elapsed() }
+    RowResult {
+        judgement,
+        outcomes,
+        duration: start.elapsed(),
+    }
+}
+
+/// Returns what a person needs to know of a red row: what was expected, what happened, who says so, how to run it again.
+#[must_use]
+pub fn failure(row: &Row, result: &RowResult) -> String {
+    let judgement = &result.judgement;
+    let says: Vec<String> = row
+        .grounds
+        .spec
+        .iter()
+        .map(|source| format!("  says {source}\n"))
+        .collect();
+    format!(
+        "{}: {}\n  {}\n  written at {}\n{}  run it again: passkey-harness run --exact '{}'",
+        judgement.verdict.name(),
+        row.name,
+        judgement.because,
+        row.source,
+        says.concat(),
+        row.name
+    )
 }
 
 /// Returns the row's result as the JSON object of `run --format json`.

@@ -43,13 +43,22 @@ impl Api {
     pub(super) async fn connect(address: SocketAddr, host: &str) -> Result<Self, ConnectError> {
         let failed = |cause: String| ConnectError { address, cause };
         let stream = timeout(REQUEST_LIMIT, TcpStream::connect(address)).await;
-        let stream = stream.map_err(|_| failed("time-out".to_owned()))?.map_err(|error| failed(error.to_string()))?;
-        stream.set_nodelay(true).map_err(|error| failed(error.to_string()))?;
-        let (sender, connection) =
-            http1::handshake(TokioIo::new(stream)).await.map_err(|error| failed(error.to_string()))?;
+        let stream = stream
+            .map_err(|_| failed("time-out".to_owned()))?
+            .map_err(|error| failed(error.to_string()))?;
+        stream
+            .set_nodelay(true)
+            .map_err(|error| failed(error.to_string()))?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| failed(error.to_string()))?;
         // The task ends with the connection; what went wrong shows in the request.
         tokio::spawn(connection);
-        Ok(Self { sender, host: host.to_owned(), sessions: BTreeMap::new() })
+        Ok(Self {
+            sender,
+            host: host.to_owned(),
+            sessions: BTreeMap::new(),
+        })
     }
 
     pub(super) fn forget(&mut self, user: &str) {
@@ -83,9 +92,16 @@ impl Api {
             Err(error) => return crashed(format!("the request cannot be made: {error}")),
         };
         let exchange = async {
-            let response = self.sender.send_request(request).await.map_err(|error| error.to_string())?;
+            let response = self
+                .sender
+                .send_request(request)
+                .await
+                .map_err(|error| error.to_string())?;
             let (head, body) = response.into_parts();
-            let body = Limited::new(body, LARGEST_ANSWER).collect().await.map_err(|error| error.to_string())?;
+            let body = Limited::new(body, LARGEST_ANSWER)
+                .collect()
+                .await
+                .map_err(|error| error.to_string())?;
             Ok::<_, String>((head, body.to_bytes()))
         };
         let (head, body) = match timeout(REQUEST_LIMIT, exchange).await {
@@ -93,7 +109,10 @@ impl Api {
             Ok(Err(error)) => return crashed(error),
             Ok(Ok(answer)) => answer,
         };
-        let cookie = head.headers.get(header::SET_COOKIE).and_then(|value| value.to_str().ok());
+        let cookie = head
+            .headers
+            .get(header::SET_COOKIE)
+            .and_then(|value| value.to_str().ok());
         if let Some(pair) = cookie.and_then(|cookie| cookie.split(';').next()) {
             self.sessions.insert(user.to_owned(), pair.to_owned());
         }
@@ -102,23 +121,40 @@ impl Api {
 }
 
 fn read(status: u16, body: &[u8]) -> Answer {
-    let json: Option<Value> = if body.is_empty() { Some(Value::Null) } else { serde_json::from_slice(body).ok() };
+    let json: Option<Value> = if body.is_empty() {
+        Some(Value::Null)
+    } else {
+        serde_json::from_slice(body).ok()
+    };
     match (status, json) {
         (200..=299, Some(json)) => Answer::Json(json),
-        (200..=299, None) => Answer::Refused(Outcome::Crashed { how: format!("status {status} without JSON") }),
-        (400 | 403, Some(json)) if json.get("error").is_some() => Answer::Refused(refusal(&json["error"])),
-        (500..=599, _) => Answer::Refused(Outcome::Crashed { how: format!("status {status}") }),
-        _ => Answer::Refused(Outcome::OtherRefusal { what: format!("status {status}") }),
+        (200..=299, None) => Answer::Refused(Outcome::Crashed {
+            how: format!("status {status} without JSON"),
+        }),
+        (400 | 403, Some(json)) if json.get("error").is_some() => {
+            Answer::Refused(refusal(&json["error"]))
+        }
+        (500..=599, _) => Answer::Refused(Outcome::Crashed {
+            how: format!("status {status}"),
+        }),
+        _ => Answer::Refused(Outcome::OtherRefusal {
+            what: format!("status {status}"),
+        }),
     }
 }
 
 /// The reference relying party names its reasons; a policy's refusal stands where Graph puts it.
 fn refusal(error: &Value) -> Outcome {
-    let listed = error["reasons"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let listed = error["reasons"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     let inner = error.pointer("/innerError/reason");
     let reasons = listed.iter().chain(inner).filter_map(Value::as_str);
     Outcome::Rejected {
-        reasons: reasons.map(|reason| reason.parse().unwrap_or(Reason::Unknown)).collect(),
+        reasons: reasons
+            .map(|reason| reason.parse().unwrap_or(Reason::Unknown))
+            .collect(),
         message: error["message"].as_str().unwrap_or_default().to_owned(),
     }
 }

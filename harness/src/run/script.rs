@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use passkey_authenticators::{Client, ClientError, Observed, SoftwareAuthenticator, Values, ca, seed::Seed};
+use passkey_authenticators::{
+    Client, ClientError, Observed, SoftwareAuthenticator, Values, ca, seed::Seed,
+};
 use passkey_model::{
     library::{Library, ProviderInContext},
     platform::Context,
@@ -20,7 +22,8 @@ use super::api::{Answer, Api, ConnectError};
 const RP_ID: &str = "rp.test";
 const ORIGIN: &str = "https://login.rp.test";
 const HOST: &str = "login.rp.test";
-const POLICY: &str = "/policies/authenticationMethodsPolicy/authenticationMethodConfigurations/fido2";
+const POLICY: &str =
+    "/policies/authenticationMethodsPolicy/authenticationMethodConfigurations/fido2";
 /// 2026-01-01: inside the validity of every test certificate.
 const NOW: u64 = 1_767_225_600;
 const CHALLENGE_LIFETIME_SECONDS: u64 = 300;
@@ -38,19 +41,42 @@ pub(super) enum PlayError {
 }
 
 /// Plays a row until a step does not do what is expected of it.
-pub(super) async fn play(library: &Library, row: &Row, seed: u64) -> Result<Vec<Outcome>, PlayError> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(PlayError::Listen)?;
+pub(super) async fn play(
+    library: &Library,
+    row: &Row,
+    seed: u64,
+) -> Result<Vec<Outcome>, PlayError> {
+    let listener = TcpListener::bind(("127.0.0.1", 0))
+        .await
+        .map_err(PlayError::Listen)?;
     let rp = RunningRp::start(config(library, row), listener).map_err(PlayError::Listen)?;
     let api = Api::connect(rp.address(), HOST).await?;
     let seed = Seed::new(seed, &row.name.without_lane());
-    let mut player = Player { library, row, rp, api, seed, passkeys: BTreeMap::new(), last: None };
+    let mut player = Player {
+        library,
+        row,
+        rp,
+        api,
+        seed,
+        passkeys: BTreeMap::new(),
+        last: None,
+    };
     let mut outcomes = Vec::new();
     for (index, step) in row.steps.iter().enumerate() {
-        let outcome = player.step(index, step).await.map_err(|message| PlayError::Step { step: index + 1, message })?;
+        let outcome = player
+            .step(index, step)
+            .await
+            .map_err(|message| PlayError::Step {
+                step: index + 1,
+                message,
+            })?;
         let went_on = matches!(
             (&outcome, step.expect),
             (Outcome::Accepted, Expected::Accepted)
-                | (Outcome::Rejected { .. }, Expected::Rejected | Expected::PolicyRefused)
+                | (
+                    Outcome::Rejected { .. },
+                    Expected::Rejected | Expected::PolicyRefused
+                )
                 | (_, Expected::Reported)
         );
         outcomes.push(outcome);
@@ -86,7 +112,10 @@ fn config(library: &Library, row: &Row) -> Config {
                 || vec![-7, -8, -35, -257],
                 |list| list.iter().map(|algorithm| algorithm.cose()).collect(),
             ),
-            attestation: settings.attestation.clone().unwrap_or_else(|| "direct".to_owned()),
+            attestation: settings
+                .attestation
+                .clone()
+                .unwrap_or_else(|| "direct".to_owned()),
             single_device_required: settings.single_device_required,
             attestation_required: settings.attestation_required,
             counter_must_rise: settings.counter != Some(CounterPolicy::Report),
@@ -101,12 +130,23 @@ fn config(library: &Library, row: &Row) -> Config {
 
 fn anchors(library: &Library) -> Anchors {
     let providers = || library.providers.iter().map(|located| &located.value.claim);
-    let of = |kind| providers().filter(move |claim| claim.attestation == kind).map(|claim| claim.aaguid);
+    let of = |kind| {
+        providers()
+            .filter(move |claim| claim.attestation == kind)
+            .map(|claim| claim.aaguid)
+    };
     let attested: Vec<_> = of(AttestationKind::Packed).collect();
     Anchors {
-        metadata: ca::known().map(|ca| ca.metadata(&attested)).unwrap_or_default(),
-        first_party_roots: ca::first_party().map(|ca| ca.root().to_vec()).into_iter().collect(),
-        first_party_aaguids: of(AttestationKind::FirstPartyApp).map(|aaguid| aaguid.bytes()).collect(),
+        metadata: ca::known()
+            .map(|ca| ca.metadata(&attested))
+            .unwrap_or_default(),
+        first_party_roots: ca::first_party()
+            .map(|ca| ca.root().to_vec())
+            .into_iter()
+            .collect(),
+        first_party_aaguids: of(AttestationKind::FirstPartyApp)
+            .map(|aaguid| aaguid.bytes())
+            .collect(),
     }
 }
 
@@ -151,7 +191,12 @@ impl Player<'_> {
         }
     }
 
-    async fn register(&mut self, index: usize, user: &str, spec: &StepSpec) -> Result<Outcome, String> {
+    async fn register(
+        &mut self,
+        index: usize,
+        user: &str,
+        spec: &StepSpec,
+    ) -> Result<Outcome, String> {
         let made = self.made(spec)?;
         if !self.api.has_session(user)
             && let Some(refused) = self.bootstrap(user).await
@@ -159,15 +204,31 @@ impl Player<'_> {
             return Ok(refused);
         }
         let conditional = spec.mediation == Some(Mediation::Conditional);
-        let request = if conditional { json!({ "mediation": "conditional" }) } else { json!({}) };
-        let options = match self.api.post(user, "/webauthn/registration/options", &request).await {
+        let request = if conditional {
+            json!({ "mediation": "conditional" })
+        } else {
+            json!({})
+        };
+        let options = match self
+            .api
+            .post(user, "/webauthn/registration/options", &request)
+            .await
+        {
             Answer::Json(options) => options,
             Answer::Refused(outcome) => return Ok(outcome),
         };
         self.between(spec).await?;
-        let mut authenticator = SoftwareAuthenticator::new(made.model.clone(), self.seed.derive(&format!("step {index}")));
+        let mut authenticator = SoftwareAuthenticator::new(
+            made.model.clone(),
+            self.seed.derive(&format!("step {index}")),
+        );
         let client = client(spec, &made);
-        let response = match client.create(&mut authenticator, &options, spec.mutation.as_ref(), &Values::new()) {
+        let response = match client.create(
+            &mut authenticator,
+            &options,
+            spec.mutation.as_ref(),
+            &Values::new(),
+        ) {
             Ok(response) => response,
             Err(error) => return refused_by_client(error),
         };
@@ -176,20 +237,32 @@ impl Player<'_> {
         }
         let name = spec.credential.as_deref().unwrap_or("passkey").to_owned();
         self.passkeys.insert(name, authenticator);
-        Ok(self.finish(user, "/webauthn/registration", response.response).await)
+        Ok(self
+            .finish(user, "/webauthn/registration", response.response)
+            .await)
     }
 
     async fn sign_in(&mut self, user: &str, spec: &StepSpec) -> Result<Outcome, String> {
-        let request = if spec.username { json!({ "username": user }) } else { json!({}) };
+        let request = if spec.username {
+            json!({ "username": user })
+        } else {
+            json!({})
+        };
         self.api.forget(user);
-        let options = match self.api.post(user, "/webauthn/authentication/options", &request).await {
+        let options = match self
+            .api
+            .post(user, "/webauthn/authentication/options", &request)
+            .await
+        {
             Answer::Json(options) => options,
             Answer::Refused(outcome) => return Ok(outcome),
         };
         self.between(spec).await?;
         let name = spec.credential.as_deref().unwrap_or("passkey");
-        let mut authenticator =
-            self.passkeys.remove(name).ok_or_else(|| format!("no passkey '{name}' was registered before"))?;
+        let mut authenticator = self
+            .passkeys
+            .remove(name)
+            .ok_or_else(|| format!("no passkey '{name}' was registered before"))?;
         let kept = authenticator.model.clone();
         override_model(&mut authenticator.model, spec);
         let client = Client {
@@ -198,11 +271,18 @@ impl Player<'_> {
             cross_platform: spec.context.as_ref().is_some_and(Context::is_cross_device),
             conditional: false,
         };
-        let made = client.get(&mut authenticator, &options, spec.mutation.as_ref(), &Values::new());
+        let made = client.get(
+            &mut authenticator,
+            &options,
+            spec.mutation.as_ref(),
+            &Values::new(),
+        );
         authenticator.model = kept;
         self.passkeys.insert(name.to_owned(), authenticator);
         match made {
-            Ok(made) => Ok(self.finish(user, "/webauthn/authentication", made.response).await),
+            Ok(made) => Ok(self
+                .finish(user, "/webauthn/authentication", made.response)
+                .await),
             Err(error) => refused_by_client(error),
         }
     }
@@ -214,7 +294,10 @@ impl Player<'_> {
     }
 
     async fn set_policy(&mut self, spec: &StepSpec) -> Result<Outcome, String> {
-        let name = spec.policy.as_deref().ok_or("set-policy has to name a policy")?;
+        let name = spec
+            .policy
+            .as_deref()
+            .ok_or("set-policy has to name a policy")?;
         self.put_policy(name).await
     }
 
@@ -250,10 +333,19 @@ impl Player<'_> {
     }
 
     fn made(&self, spec: &StepSpec) -> Result<ProviderInContext, String> {
-        let id = spec.provider.as_deref().ok_or("a registration has to name its provider")?;
-        let provider = self.library.provider(id).ok_or_else(|| format!("there is no provider '{id}'"))?;
+        let id = spec
+            .provider
+            .as_deref()
+            .ok_or("a registration has to name its provider")?;
+        let provider = self
+            .library
+            .provider(id)
+            .ok_or_else(|| format!("there is no provider '{id}'"))?;
         let mut made = spec.context.as_ref().map_or_else(
-            || ProviderInContext { claim: provider.claim.clone(), model: provider.model.clone() },
+            || ProviderInContext {
+                claim: provider.claim.clone(),
+                model: provider.model.clone(),
+            },
             |context| provider.made_in(context),
         );
         override_model(&mut made.model, spec);
@@ -262,7 +354,11 @@ impl Player<'_> {
             made.claim.attestation = attestation;
         }
         if let Some(eligible) = spec.backup_eligible {
-            made.claim.passkey_type = if eligible { PasskeyType::Synced } else { PasskeyType::DeviceBound };
+            made.claim.passkey_type = if eligible {
+                PasskeyType::Synced
+            } else {
+                PasskeyType::DeviceBound
+            };
         }
         Ok(made)
     }
@@ -300,8 +396,12 @@ fn outcome(answer: Answer) -> Outcome {
 
 fn refused_by_client(error: ClientError) -> Result<Outcome, String> {
     match error {
-        ClientError::Refused(name) => Ok(Outcome::NoCredential { error: name.to_owned() }),
-        ClientError::Options(how) => Ok(Outcome::Crashed { how: format!("its options are wrong: {how}") }),
+        ClientError::Refused(name) => Ok(Outcome::NoCredential {
+            error: name.to_owned(),
+        }),
+        ClientError::Options(how) => Ok(Outcome::Crashed {
+            how: format!("its options are wrong: {how}"),
+        }),
         ClientError::Mutation(error) => Err(error.to_string()),
     }
 }
@@ -310,21 +410,32 @@ fn refused_by_client(error: ClientError) -> Result<Outcome, String> {
 fn faithful(made: &ProviderInContext, observed: Option<&Observed>) -> Result<(), String> {
     let observed = observed.ok_or("nothing was observed")?;
     if observed.aaguid != made.claim.aaguid {
-        return Err(format!("the model's AAGUID {} is not the provider's, {}", observed.aaguid, made.claim.aaguid));
+        return Err(format!(
+            "the model's AAGUID {} is not the provider's, {}",
+            observed.aaguid, made.claim.aaguid
+        ));
     }
     let claimed = match made.claim.attestation {
         AttestationKind::None => "none",
-        AttestationKind::PackedSelf | AttestationKind::Packed | AttestationKind::PackedUnknownRoot => "packed",
+        AttestationKind::PackedSelf
+        | AttestationKind::Packed
+        | AttestationKind::PackedUnknownRoot => "packed",
         AttestationKind::FirstPartyApp => "x-first-party-app",
         other => other.name(),
     };
     if observed.format != claimed || made.model.attestation != made.claim.attestation {
-        return Err(format!("the model's attestation is {}, the provider's {claimed}", observed.format));
+        return Err(format!(
+            "the model's attestation is {}, the provider's {claimed}",
+            observed.format
+        ));
     }
     let first_party = made.claim.attestation == AttestationKind::FirstPartyApp;
     let synced = observed.backup_eligible && !first_party;
     if synced != (made.claim.passkey_type == PasskeyType::Synced) {
-        return Err(format!("the model's BE flag is {}, but the provider's passkeys are {:?}", observed.backup_eligible, made.claim.passkey_type));
+        return Err(format!(
+            "the model's BE flag is {}, but the provider's passkeys are {:?}",
+            observed.backup_eligible, made.claim.passkey_type
+        ));
     }
     Ok(())
 }

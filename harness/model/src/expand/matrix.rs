@@ -255,24 +255,15 @@ impl MatrixCell<'_> {
     }
 
     fn not_applicable(&self, pair: &ContextPair) -> Option<String> {
-        let attestation = self.provider.made_in(&pair.registration).model.attestation;
         let provider = &self.provider.id;
-        if let Some(why) = self.library.unavailable(provider, &pair.registration, true) {
-            return Some(format!("no passkey is made: {why}"));
-        }
         let signs_in = self.spec.kind != MatrixKind::RefusedRegistration;
-        match self
-            .library
-            .unavailable(provider, &pair.sign_in, false)
-            .filter(|_| signs_in)
-        {
-            Some(why) => Some(format!("no passkey is used: {why}")),
-            None if attestation.is_built() => None,
-            None => Some(format!(
-                "attestation {} is not built yet",
-                attestation.name()
-            )),
-        }
+        let unavailable = |context, registering, what: &str| {
+            let why = self.library.unavailable(provider, context, registering)?;
+            Some(format!("no passkey is {what}: {why}"))
+        };
+        unavailable(&pair.registration, true, "made")
+            .or_else(|| unavailable(&pair.sign_in, false, "used").filter(|_| signs_in))
+            .or_else(|| self.provider.made_in(&pair.registration).model.not_built())
     }
 
     fn expectation(&self, registration: &Context) -> Result<Expectation<'_>, ExpandError> {

@@ -205,19 +205,16 @@ pub(super) fn check_names(
     Ok(())
 }
 
-/// Says which attestation of a row the software authenticator cannot make.
+/// Says what of a row the software authenticator cannot make yet.
 pub(super) fn not_built(library: &Library, steps: &[Step]) -> Option<String> {
     steps.iter().find_map(|step| {
         let provider = library.provider(step.spec.provider.as_deref()?)?;
-        let made = step
-            .spec
-            .context
-            .as_ref()
-            .map_or(provider.model.attestation, |context| {
-                provider.made_in(context).model.attestation
-            });
-        let attestation = step.spec.attestation.unwrap_or(made);
-        (!attestation.is_built())
-            .then(|| format!("attestation {} is not built yet", attestation.name()))
+        let mut model = match &step.spec.context {
+            Some(context) => provider.made_in(context).model,
+            None => provider.model.clone(),
+        };
+        model.attestation = step.spec.attestation.unwrap_or(model.attestation);
+        model.algorithms = step.spec.algorithm.map_or(model.algorithms, |algorithm| vec![algorithm]);
+        model.not_built()
     })
 }
