@@ -196,7 +196,10 @@ impl AuthenticatorModel {
     #[must_use]
     pub fn not_built(&self) -> Option<String> {
         if !self.attestation.is_built() {
-            return Some(format!("attestation {} is not built yet", self.attestation.name()));
+            return Some(format!(
+                "attestation {} is not built yet",
+                self.attestation.name()
+            ));
         }
         let none_built = !self.algorithms.iter().any(|algorithm| algorithm.is_built());
         none_built.then(|| format!("algorithms {:?} are not built yet", self.algorithms))

@@ -92,6 +92,11 @@ impl Api {
             Err(error) => return crashed(format!("the request cannot be made: {error}")),
         };
         let exchange = async {
+            // A request that is sent before the connection is polled for the first time is cancelled.
+            self.sender
+                .ready()
+                .await
+                .map_err(|error| error.to_string())?;
             let response = self
                 .sender
                 .send_request(request)

@@ -214,7 +214,10 @@ pub(super) fn not_built(library: &Library, steps: &[Step]) -> Option<String> {
             None => provider.model.clone(),
         };
         model.attestation = step.spec.attestation.unwrap_or(model.attestation);
-        model.algorithms = step.spec.algorithm.map_or(model.algorithms, |algorithm| vec![algorithm]);
+        model.algorithms = step
+            .spec
+            .algorithm
+            .map_or(model.algorithms, |algorithm| vec![algorithm]);
         model.not_built()
     })
 }
