@@ -1,12 +1,24 @@
 //! The command line: parses flags, calls the library, prints, and returns the exit code.
 
-use std::{collections::BTreeMap, io::Write, path::PathBuf, sync::Arc, time::Instant};
+mod run;
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use clap::{Parser, Subcommand, ValueEnum};
-use passkey_model::{expand, library::Library, row::Row, verdict::Verdict};
+use passkey_model::{expand, library::Library, row::Row};
 use serde_json::json;
 
-use crate::{explain::explain, filter::Filter, load, run};
+use crate::{
+    explain::explain,
+    filter::Filter,
+    load,
+    run::{Runner, SOFTWARE_CAPACITY},
+    snapshot,
+};
 
 /// Nothing red.
 pub const EXIT_OK: u8 = 0;
@@ -66,11 +78,14 @@ enum Command {
         #[arg(long)]
         strict: bool,
         /// How many rows run at once.
-        #[arg(long, default_value_t = 8)]
+        #[arg(long, default_value_t = SOFTWARE_CAPACITY)]
         jobs: usize,
         /// What keys and credential IDs derive from, beside the row's name.
         #[arg(long, default_value_t = 0)]
         seed: u64,
+        /// Write JUnit XML, JSON lines and the transcripts of red rows there.
+        #[arg(long, value_name = "DIR")]
+        report: Option<PathBuf>,
         /// How to print the results; with json nothing else is on stdout.
         #[arg(long, default_value = "text")]
         format: Format,
@@ -84,6 +99,14 @@ enum Command {
     Check {
         /// Folders of scenarios; the one of --scenarios when there is none.
         paths: Vec<PathBuf>,
+    },
+    /// Take over the pending transcripts (*.snap.new) of one scenario, after you have read them.
+    Accept {
+        /// The scenario, as in the second part of a row's name.
+        scenario: String,
+        /// The folder with the snapshots.
+        #[arg(long, default_value = "snapshots")]
+        snapshots: PathBuf,
     },
 }
 
@@ -134,6 +157,7 @@ pub fn execute(
             strict,
             jobs,
             seed,
+            report,
             format,
         } => {
             let filter = Filter {
@@ -141,123 +165,40 @@ pub fn execute(
                 exact: *exact,
                 lanes: lane.clone(),
             };
-            let how = How {
-                strict: *strict,
-                jobs: *jobs,
-                seed: *seed,
+            let reporting = run::Reporting {
+                format: *format,
+                report: report.clone(),
             };
-            match rows(&arguments.scenarios) {
-                Ok((library, rows)) => run_rows(library, rows, &filter, &how, *format, out, err),
-                Err(mistakes) => report(&mistakes, err),
-            }
+            let (library, rows) = match rows(&arguments.scenarios) {
+                Ok(found) => found,
+                Err(mistakes) => return report_mistakes(&mistakes, err),
+            };
+            let runner = Runner {
+                library: Arc::new(library),
+                seed: *seed,
+                strict: *strict,
+            };
+            let chosen = rows.into_iter().filter(|row| filter.chooses(row)).collect();
+            run::run(runner, chosen, *jobs, &reporting, out, err)
         }
+        Command::Accept {
+            scenario,
+            snapshots,
+        } => accept(scenario, snapshots, out, err),
         Command::Explain { row } => with_rows(&arguments.scenarios, err, |rows, err| {
             explain_row(rows, row, out, err)
         }),
     }
 }
 
-/// How rows are run.
-struct How {
-    strict: bool,
-    jobs: usize,
-    seed: u64,
-}
-
-fn run_rows(
-    library: Library,
-    rows: Vec<Row>,
-    filter: &Filter,
-    how: &How,
-    format: Format,
-    out: &mut impl Write,
-    err: &mut impl Write,
-) -> std::io::Result<u8> {
-    let chosen: Vec<Row> = rows.into_iter().filter(|row| filter.chooses(row)).collect();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
-    let start = Instant::now();
-    let mut counts: BTreeMap<Verdict, usize> = BTreeMap::new();
-    let library = Arc::new(library);
-    for batch in chosen.chunks(how.jobs.max(1)) {
-        let tasks: Vec<_> = batch
-            .iter()
-            .cloned()
-            .map(|row| {
-                let (library, seed, strict) = (Arc::clone(&library), how.seed, how.strict);
-                runtime.spawn(async move {
-                    let result = run::run_row(&library, &row, seed, strict).await;
-                    (row, result)
-                })
-            })
-            .collect();
-        for task in tasks {
-            let (row, result) = runtime.block_on(task).map_err(std::io::Error::other)?;
-            *counts.entry(result.judgement.verdict).or_default() += 1;
-            print_result(&row, &result, format, out, err)?;
-        }
-    }
-    let words: Vec<String> = counts
-        .iter()
-        .map(|(verdict, count)| format!("{count} {}", verdict.name()))
-        .collect();
-    writeln!(
-        err,
-        "{} rows in {:.1} s: {}",
-        chosen.len(),
-        start.elapsed().as_secs_f64(),
-        words.join(", ")
-    )?;
-    Ok(exit_code(&counts))
-}
-
-fn exit_code(counts: &BTreeMap<Verdict, usize>) -> u8 {
-    let executed = counts
-        .keys()
-        .any(|verdict| *verdict != Verdict::NotApplicable);
-    if counts.contains_key(&Verdict::HarnessError) {
-        EXIT_HARNESS
-    } else if counts.keys().any(|verdict| verdict.is_red()) {
-        EXIT_RED
-    } else if executed {
-        EXIT_OK
-    } else {
-        EXIT_NOTHING
-    }
-}
-
-fn print_result(
-    row: &Row,
-    result: &run::RowResult,
-    format: Format,
-    out: &mut impl Write,
-    err: &mut impl Write,
-) -> std::io::Result<()> {
-    let verdict = result.judgement.verdict;
-    match format {
-        Format::Json if verdict != Verdict::NotApplicable => {
-            writeln!(out, "{}", run::to_json(row, result))?
-        }
-        Format::Text if verdict != Verdict::NotApplicable => {
-            writeln!(out, "{:<13} {}", verdict.name(), row.name)?
-        }
-        _ => {}
-    }
-    if verdict.is_red() {
-        writeln!(err, "{}", run::failure(row, result))?;
-    }
-    Ok(())
-}
-
 fn with_rows<W: Write>(
-    root: &std::path::Path,
+    root: &Path,
     err: &mut W,
     then: impl FnOnce(&[Row], &mut W) -> std::io::Result<u8>,
 ) -> std::io::Result<u8> {
     match rows(root) {
         Ok((_, rows)) => then(&rows, err),
-        Err(mistakes) => report(&mistakes, err),
+        Err(mistakes) => report_mistakes(&mistakes, err),
     }
 }
 
@@ -265,7 +206,7 @@ fn with_rows<W: Write>(
 ///
 /// # Errors
 /// Every mistake, one line each.
-pub fn rows(root: &std::path::Path) -> Result<(Library, Vec<Row>), Vec<String>> {
+pub fn rows(root: &Path) -> Result<(Library, Vec<Row>), Vec<String>> {
     let lines =
         |errors: Vec<load::LoadError>| errors.iter().map(ToString::to_string).collect::<Vec<_>>();
     let library = load::library(root).map_err(lines)?;
@@ -274,7 +215,7 @@ pub fn rows(root: &std::path::Path) -> Result<(Library, Vec<Row>), Vec<String>> 
     Ok((library, rows))
 }
 
-fn report(mistakes: &[String], err: &mut impl Write) -> std::io::Result<u8> {
+fn report_mistakes(mistakes: &[String], err: &mut impl Write) -> std::io::Result<u8> {
     for mistake in mistakes {
         writeln!(err, "{mistake}")?;
     }
@@ -294,7 +235,7 @@ fn report(mistakes: &[String], err: &mut impl Write) -> std::io::Result<u8> {
 fn check(paths: &[PathBuf], out: &mut impl Write, err: &mut impl Write) -> std::io::Result<u8> {
     for path in paths {
         match rows(path) {
-            Err(mistakes) => return report(&mistakes, err),
+            Err(mistakes) => return report_mistakes(&mistakes, err),
             Ok((library, rows)) => writeln!(
                 out,
                 "{}: {} providers, {} profiles, {} rows, {} of them not applicable in their lane",
@@ -368,4 +309,25 @@ fn explain_row(
         .unwrap_or_default();
     writeln!(err, "no row is named {wanted}{hint}")?;
     Ok(EXIT_NOTHING)
+}
+
+fn accept(
+    scenario: &str,
+    snapshots: &Path,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> std::io::Result<u8> {
+    let accepted = snapshot::accept(snapshots, scenario)?;
+    for file in &accepted {
+        writeln!(out, "{}", file.display())?;
+    }
+    if accepted.is_empty() {
+        writeln!(
+            err,
+            "no pending transcript of scenario {scenario} under {}",
+            snapshots.display()
+        )?;
+        return Ok(EXIT_NOTHING);
+    }
+    Ok(EXIT_OK)
 }

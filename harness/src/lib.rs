@@ -7,4 +7,6 @@ pub mod cli;
 pub mod explain;
 pub mod filter;
 pub mod load;
+pub mod report;
 pub mod run;
+pub mod snapshot;

@@ -3,102 +3,106 @@
 mod api;
 mod script;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use passkey_model::{
     library::Library,
     row::Row,
-    verdict::{Judgement, Outcome, Verdict, expectation, judge},
+    transcript::{self, StepRecord},
+    verdict::{Judgement, Outcome, Verdict, judge},
 };
-use serde_json::{Value, json};
 
 /// How long one request may take.
 pub const REQUEST_LIMIT: Duration = Duration::from_secs(10);
+/// How many rows of the software lane run at once.
+pub const SOFTWARE_CAPACITY: usize = 8;
+
+/// Runs rows of one library against relying parties of their own.
+#[derive(Clone, Debug)]
+pub struct Runner {
+    /// Providers and profiles.
+    pub library: Arc<Library>,
+    /// What keys and credential IDs derive from, beside the row's name.
+    pub seed: u64,
+    /// Whether rows whose basis is a SHOULD are red too.
+    pub strict: bool,
+}
 
 /// What became of one row.
 #[derive(Clone, Debug)]
 pub struct RowResult {
     /// The verdict and why.
     pub judgement: Judgement,
-    /// What the relying party did with each step.
-    pub outcomes: Vec<Outcome>,
+    /// What happened in each step; empty when nothing ran.
+    pub records: Vec<StepRecord>,
+    /// The whole transcript, redacted; empty when nothing ran.
+    pub transcript: String,
+    /// The part of the transcript that is compared across rows and lanes.
+    pub ceremony: String,
+    /// What tells this exchange from others: 64 hexadecimal digits.
+    pub exchange: String,
     /// How long it took.
     pub duration: Duration,
 }
 
-/// Runs one row against a relying party of its own.
-///
-/// Keys and user names derive from the row's name and `seed`.
-pub async fn run_row(library: &Library, row: &Row, seed: u64, strict: bool) -> RowResult {
-    let start = Instant::now();
-    if let Some(why) = &row.not_applicable {
-        let judgement = Judgement {
-            verdict: Verdict::NotApplicable,
-            because: why.clone(),
-        };
-        return RowResult {
+impl RowResult {
+    fn without_run(judgement: Judgement, duration: Duration) -> Self {
+        Self {
             judgement,
-            outcomes: Vec::new(),
-            duration: start.elapsed(),
+            records: Vec::new(),
+            transcript: String::new(),
+            ceremony: String::new(),
+            exchange: String::new(),
+            duration,
+        }
+    }
+
+    /// Returns what the relying party did last.
+    #[must_use]
+    pub fn last_outcome(&self) -> Option<&Outcome> {
+        self.records.last().map(|record| &record.outcome)
+    }
+}
+
+impl Runner {
+    /// Runs one row against a relying party of its own.
+    pub async fn run_row(&self, row: &Row) -> RowResult {
+        let start = Instant::now();
+        let harness_error = |because: String| Judgement {
+            verdict: Verdict::HarnessError,
+            because,
         };
+        if let Some(why) = &row.not_applicable {
+            let judgement = Judgement {
+                verdict: Verdict::NotApplicable,
+                because: why.clone(),
+            };
+            return RowResult::without_run(judgement, start.elapsed());
+        }
+        let played = match script::play(&self.library, row, self.seed).await {
+            Ok(played) => played,
+            Err(error) => {
+                return RowResult::without_run(harness_error(error.to_string()), start.elapsed());
+            }
+        };
+        let records = played.records;
+        let outcomes: Vec<Outcome> = records
+            .iter()
+            .map(|record| record.outcome.clone())
+            .collect();
+        RowResult {
+            judgement: played.unfaithful.map_or_else(
+                || judge(row, &outcomes, self.strict),
+                |why| harness_error(format!("the row is not about what it says: {why}")),
+            ),
+            transcript: transcript::transcript(row, &records, script::RP_ID),
+            ceremony: transcript::ceremony(row, &records, script::RP_ID),
+            exchange: transcript::exchange(row, &records, script::RP_ID),
+            duration: start.elapsed(),
+            records,
+        }
     }
-    let (judgement, outcomes) = match script::play(library, row, seed).await {
-        Ok(outcomes) => (judge(row, &outcomes, strict), outcomes),
-        Err(error) => (
-            Judgement {
-                verdict: Verdict::HarnessError,
-                because: error.to_string(),
-            },
-            Vec::new(),
-        ),
-    };
-    RowResult {
-        judgement,
-        outcomes,
-        duration: start.elapsed(),
-    }
-}
-
-/// Returns what a person needs to know of a red row: what was expected, what happened, who says so, how to run it again.
-#[must_use]
-pub fn failure(row: &Row, result: &RowResult) -> String {
-    let judgement = &result.judgement;
-    let says: Vec<String> = row
-        .grounds
-        .spec
-        .iter()
-        .map(|source| format!("  says {source}\n"))
-        .collect();
-    format!(
-        "{}: {}\n  {}\n  written at {}\n{}  run it again: passkey-harness run --exact '{}'",
-        judgement.verdict.name(),
-        row.name,
-        judgement.because,
-        row.source,
-        says.concat(),
-        row.name
-    )
-}
-
-/// Returns the row's result as the JSON object of `run --format json`.
-#[must_use]
-pub fn to_json(row: &Row, result: &RowResult) -> Value {
-    let subject = row.steps.last();
-    let outcome = result.outcomes.last();
-    json!({
-        "row": row.name.to_string(),
-        "suite": row.suite,
-        "scenario": row.scenario,
-        "lane": row.lane,
-        "target": "embedded",
-        "expected": subject.map(expectation),
-        "outcome": outcome.map(Outcome::name),
-        "reason": outcome.map(Outcome::reasons).unwrap_or_default(),
-        "verdict": result.judgement.verdict,
-        "because": result.judgement.because,
-        "severity": row.grounds.severity,
-        "basis": row.grounds.basis,
-        "spec": row.grounds.spec,
-        "duration_ms": u64::try_from(result.duration.as_millis()).unwrap_or(u64::MAX),
-    })
 }

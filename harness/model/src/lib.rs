@@ -9,7 +9,9 @@ pub mod policy;
 pub mod provider;
 pub mod row;
 pub mod scenario;
+pub mod schema;
 pub mod suggest;
+pub mod transcript;
 pub mod verdict;
 
 pub use aaguid::Aaguid;

@@ -8,9 +8,10 @@ use passkey_authenticators::{
 use passkey_model::{
     library::{Library, ProviderInContext},
     platform::Context,
-    provider::{AttestationKind, PasskeyType, Transport, UserVerification},
+    provider::{AttestationKind, AuthenticatorModel, PasskeyType, Transport, UserVerification},
     row::{Row, Step},
-    scenario::{Action, CounterPolicy, Expected, Mediation, Requirement, StepSpec},
+    scenario::{Action, CeremonyKind, CounterPolicy, Expected, Mediation, Requirement, StepSpec},
+    transcript::{Message, StepRecord},
     verdict::Outcome,
 };
 use passkey_reference_rp::{Config, RunningRp, User, trust::Anchors};
@@ -19,7 +20,7 @@ use tokio::net::TcpListener;
 
 use super::api::{Answer, Api, ConnectError};
 
-const RP_ID: &str = "rp.test";
+pub(super) const RP_ID: &str = "rp.test";
 const ORIGIN: &str = "https://login.rp.test";
 const HOST: &str = "login.rp.test";
 const POLICY: &str =
@@ -40,12 +41,16 @@ pub(super) enum PlayError {
     Step { step: usize, message: String },
 }
 
+/// What was played.
+pub(super) struct Played {
+    /// The steps, as far as they ran.
+    pub records: Vec<StepRecord>,
+    /// Why what was made is not what the row is about, if so.
+    pub unfaithful: Option<String>,
+}
+
 /// Plays a row until a step does not do what is expected of it.
-pub(super) async fn play(
-    library: &Library,
-    row: &Row,
-    seed: u64,
-) -> Result<Vec<Outcome>, PlayError> {
+pub(super) async fn play(library: &Library, row: &Row, seed: u64) -> Result<Played, PlayError> {
     let listener = TcpListener::bind(("127.0.0.1", 0))
         .await
         .map_err(PlayError::Listen)?;
@@ -60,8 +65,10 @@ pub(super) async fn play(
         seed,
         passkeys: BTreeMap::new(),
         last: None,
+        messages: Vec::new(),
+        unfaithful: None,
     };
-    let mut outcomes = Vec::new();
+    let mut records = Vec::new();
     for (index, step) in row.steps.iter().enumerate() {
         let outcome = player
             .step(index, step)
@@ -79,12 +86,18 @@ pub(super) async fn play(
                 )
                 | (_, Expected::Reported)
         );
-        outcomes.push(outcome);
+        records.push(StepRecord {
+            messages: std::mem::take(&mut player.messages),
+            outcome,
+        });
         if !went_on {
             break;
         }
     }
-    Ok(outcomes)
+    Ok(Played {
+        records,
+        unfaithful: player.unfaithful,
+    })
 }
 
 fn config(library: &Library, row: &Row) -> Config {
@@ -152,7 +165,7 @@ fn anchors(library: &Library) -> Anchors {
 
 /// A response that was posted, to post it again.
 struct Posted {
-    path: &'static str,
+    ceremony: CeremonyKind,
     response: Value,
 }
 
@@ -164,6 +177,9 @@ struct Player<'a> {
     seed: Seed,
     passkeys: BTreeMap<String, SoftwareAuthenticator>,
     last: Option<Posted>,
+    /// What was sent and received in the step that is being played.
+    messages: Vec<Message>,
+    unfaithful: Option<String>,
 }
 
 impl Player<'_> {
@@ -210,20 +226,18 @@ impl Player<'_> {
             json!({})
         };
         let options = match self
-            .api
-            .post(user, "/webauthn/registration/options", &request)
+            .options(CeremonyKind::Registration, user, request)
             .await
         {
-            Answer::Json(options) => options,
-            Answer::Refused(outcome) => return Ok(outcome),
+            Ok(options) => options,
+            Err(outcome) => return Ok(outcome),
         };
         self.between(spec).await?;
         let mut authenticator = SoftwareAuthenticator::new(
             made.model.clone(),
             self.seed.derive(&format!("step {index}")),
         );
-        let client = client(spec, &made);
-        let response = match client.create(
+        let response = match client(spec, &made.model).create(
             &mut authenticator,
             &options,
             spec.mutation.as_ref(),
@@ -233,12 +247,13 @@ impl Player<'_> {
             Err(error) => return refused_by_client(error),
         };
         if spec.mutation.is_none() && self.row.relying_party.attestation.is_none() {
-            faithful(&made, response.observed.as_ref())?;
+            let fidelity = faithful(&made, response.observed.as_ref());
+            self.unfaithful = self.unfaithful.take().or(fidelity.err());
         }
         let name = spec.credential.as_deref().unwrap_or("passkey").to_owned();
         self.passkeys.insert(name, authenticator);
         Ok(self
-            .finish(user, "/webauthn/registration", response.response)
+            .finish(user, CeremonyKind::Registration, response.response)
             .await)
     }
 
@@ -250,12 +265,11 @@ impl Player<'_> {
         };
         self.api.forget(user);
         let options = match self
-            .api
-            .post(user, "/webauthn/authentication/options", &request)
+            .options(CeremonyKind::Authentication, user, request)
             .await
         {
-            Answer::Json(options) => options,
-            Answer::Refused(outcome) => return Ok(outcome),
+            Ok(options) => options,
+            Err(outcome) => return Ok(outcome),
         };
         self.between(spec).await?;
         let name = spec.credential.as_deref().unwrap_or("passkey");
@@ -265,13 +279,7 @@ impl Player<'_> {
             .ok_or_else(|| format!("no passkey '{name}' was registered before"))?;
         let kept = authenticator.model.clone();
         override_model(&mut authenticator.model, spec);
-        let client = Client {
-            origin: ORIGIN.to_owned(),
-            top_origin: spec.embedded_in.clone(),
-            cross_platform: spec.context.as_ref().is_some_and(Context::is_cross_device),
-            conditional: false,
-        };
-        let made = client.get(
+        let made = client(spec, &authenticator.model).get(
             &mut authenticator,
             &options,
             spec.mutation.as_ref(),
@@ -281,7 +289,7 @@ impl Player<'_> {
         self.passkeys.insert(name.to_owned(), authenticator);
         match made {
             Ok(made) => Ok(self
-                .finish(user, "/webauthn/authentication", made.response)
+                .finish(user, CeremonyKind::Authentication, made.response)
                 .await),
             Err(error) => refused_by_client(error),
         }
@@ -289,8 +297,8 @@ impl Player<'_> {
 
     async fn replay(&mut self, user: &str) -> Result<Outcome, String> {
         let posted = self.last.as_ref().ok_or("no response was posted before")?;
-        let (path, response) = (posted.path, posted.response.clone());
-        Ok(self.finish(user, path, response).await)
+        let (ceremony, response) = (posted.ceremony, posted.response.clone());
+        Ok(self.finish(user, ceremony, response).await)
     }
 
     async fn set_policy(&mut self, spec: &StepSpec) -> Result<Outcome, String> {
@@ -304,6 +312,7 @@ impl Player<'_> {
     async fn put_policy(&mut self, name: &str) -> Result<Outcome, String> {
         let policy = self.row.policies.iter().find(|policy| policy.name == name);
         let policy = policy.ok_or_else(|| format!("there is no policy '{name}'"))?;
+        self.messages.push(Message::Policy(policy.document.clone()));
         Ok(outcome(self.api.patch(POLICY, &policy.document).await))
     }
 
@@ -326,9 +335,35 @@ impl Player<'_> {
         }
     }
 
-    async fn finish(&mut self, user: &str, path: &'static str, response: Value) -> Outcome {
-        let answer = self.api.post(user, path, &response).await;
-        self.last = Some(Posted { path, response });
+    /// Asks for the options of a ceremony; the error is what the relying party did instead.
+    async fn options(
+        &mut self,
+        ceremony: CeremonyKind,
+        user: &str,
+        request: Value,
+    ) -> Result<Value, Outcome> {
+        let path = format!("/webauthn/{}/options", ceremony.name());
+        match self.api.post(user, &path, &request).await {
+            Answer::Refused(outcome) => Err(outcome),
+            Answer::Json(options) => {
+                self.messages.push(Message::Options {
+                    ceremony,
+                    request,
+                    options: options.clone(),
+                });
+                Ok(options)
+            }
+        }
+    }
+
+    async fn finish(&mut self, user: &str, ceremony: CeremonyKind, response: Value) -> Outcome {
+        let path = format!("/webauthn/{}", ceremony.name());
+        let answer = self.api.post(user, &path, &response).await;
+        self.messages.push(Message::Response {
+            ceremony,
+            response: response.clone(),
+        });
+        self.last = Some(Posted { ceremony, response });
         outcome(answer)
     }
 
@@ -364,7 +399,7 @@ impl Player<'_> {
     }
 }
 
-fn override_model(model: &mut passkey_model::provider::AuthenticatorModel, spec: &StepSpec) {
+fn override_model(model: &mut AuthenticatorModel, spec: &StepSpec) {
     model.backup_eligible = spec.backup_eligible.unwrap_or(model.backup_eligible);
     model.backup_state = spec.backup_state.unwrap_or(model.backup_state);
     if let Some(algorithm) = spec.algorithm {
@@ -377,8 +412,8 @@ fn override_model(model: &mut passkey_model::provider::AuthenticatorModel, spec:
     }
 }
 
-fn client(spec: &StepSpec, made: &ProviderInContext) -> Client {
-    let roaming = !made.model.transports.contains(&Transport::Internal);
+fn client(spec: &StepSpec, model: &AuthenticatorModel) -> Client {
+    let roaming = !model.transports.contains(&Transport::Internal);
     Client {
         origin: ORIGIN.to_owned(),
         top_origin: spec.embedded_in.clone(),

@@ -26,6 +26,18 @@ pub enum Suite {
     Policy,
 }
 
+impl Suite {
+    /// Returns the suite as rows spell it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Conformance => "conformance",
+            Self::Matrix => "matrix",
+            Self::Policy => "policy",
+        }
+    }
+}
+
 /// Describes one family of matrix rows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]

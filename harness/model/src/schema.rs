@@ -1,0 +1,32 @@
+//! JSON Schemas of the scenario files, for editors; generated from the types.
+
+use schemars::{JsonSchema, schema_for};
+use serde_json::Value;
+
+use crate::{
+    platform::Platform,
+    provider::Provider,
+    scenario::{
+        Availability, ConformanceGroup, Contexts, Grid, MatrixScenario, PolicyScenario, Profile,
+    },
+};
+
+/// Returns the schema of every kind of scenario file, with the name of its own file.
+#[must_use]
+pub fn schemas() -> Vec<(&'static str, Value)> {
+    vec![
+        ("availability.json", schema::<Availability>()),
+        ("conformance.json", schema::<ConformanceGroup>()),
+        ("contexts.json", schema::<Contexts>()),
+        ("grid.json", schema::<Grid>()),
+        ("matrix.json", schema::<MatrixScenario>()),
+        ("platform.json", schema::<Platform>()),
+        ("policy.json", schema::<PolicyScenario>()),
+        ("profile.json", schema::<Profile>()),
+        ("provider.json", schema::<Provider>()),
+    ]
+}
+
+fn schema<T: JsonSchema>() -> Value {
+    schema_for!(T).to_value()
+}

@@ -1,0 +1,208 @@
+//! What happened in a row, written down for people: decoded, redacted, rendered.
+//!
+//! ```text
+//! StepRecord -decode-> plain JSON -redact-> names for volatile values -render-> text
+//! ```
+//! Redaction works on the decoded values, before anything is rendered: a value that changes with every run becomes a numbered
+//! name, the same one wherever it stands (`<challenge#1>` twice shows that it was echoed).
+
+mod certificate;
+mod decode;
+mod exchange;
+mod redact;
+mod render;
+
+use serde_json::{Map, Value, json};
+
+pub use decode::{decode_options, decode_response};
+pub use exchange::exchange;
+pub use redact::Redactor;
+pub use render::render;
+
+use crate::{
+    row::{Role, Row, Step},
+    scenario::{Action, CeremonyKind, StepSpec},
+    verdict::Outcome,
+};
+
+/// What one step did, in the order in which it happened, and what came of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepRecord {
+    /// What was sent and received.
+    pub messages: Vec<Message>,
+    /// What the relying party did.
+    pub outcome: Outcome,
+}
+
+/// Something that was sent to or received from the relying party.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Message {
+    /// Options that were asked for, and what came back.
+    Options {
+        /// The ceremony that they are for.
+        ceremony: CeremonyKind,
+        /// The JSON that was posted.
+        request: Value,
+        /// The options: PublicKeyCredentialCreationOptionsJSON or PublicKeyCredentialRequestOptionsJSON.
+        options: Value,
+    },
+    /// A response that was posted: RegistrationResponseJSON or AuthenticationResponseJSON.
+    Response {
+        /// The ceremony that it belongs to.
+        ceremony: CeremonyKind,
+        /// The JSON.
+        response: Value,
+    },
+    /// A policy that was set, in Graph's shape.
+    Policy(Value),
+}
+
+/// Writes the transcript of a row: what the relying party's verification saw, then what else the client said.
+///
+/// The row's name stands without its lane: the ceremony has to look the same in every lane.
+#[must_use]
+pub fn transcript(row: &Row, records: &[StepRecord], rp_id: &str) -> String {
+    let client = json!({ "client": client(row) });
+    format!(
+        "row: {}\n{}{}",
+        row.name.without_lane(),
+        ceremony(row, records, rp_id),
+        render(&client)
+    )
+}
+
+/// Writes the part of the transcript that is compared across rows and lanes.
+#[must_use]
+pub fn ceremony(row: &Row, records: &[StepRecord], rp_id: &str) -> String {
+    let mut redactor = Redactor::default();
+    let start = row
+        .policy
+        .as_ref()
+        .map(|policy| json!({ "policy at the start": policy.name }));
+    let steps = records
+        .iter()
+        .zip(&row.steps)
+        .map(|(record, step)| redactor.redact(&step_value(step, record, rp_id)));
+    let parts: Vec<Value> = start.into_iter().chain(steps).collect();
+    render(&json!({ "ceremony": parts }))
+}
+
+/// A control is written down in short: in full it stands where it is the subject.
+fn step_value(step: &Step, record: &StepRecord, rp_id: &str) -> Value {
+    let spec = &step.spec;
+    let in_full = step.role == Role::Subject;
+    let mut value = Map::new();
+    let user = spec.user.as_deref().unwrap_or("alice");
+    let (what, who) = match spec.action {
+        Action::Register => ("register", json!(user)),
+        Action::SignIn => ("sign-in", json!(user)),
+        Action::Replay => ("replay", json!(user)),
+        Action::SetPolicy => ("set-policy", json!(spec.policy)),
+        Action::AdvanceClock => (
+            "advance-clock",
+            json!(format!("{} s", spec.seconds.unwrap_or_default())),
+        ),
+        Action::SetUser => (
+            "set-user",
+            json!({ "user": user, "groups": spec.groups, "guest": spec.guest }),
+        ),
+        Action::SignOut => ("sign-out", json!(user)),
+    };
+    value.insert(what.to_owned(), who);
+    if let Some(mutation) = &spec.mutation {
+        value.insert("mutation".to_owned(), json!(mutation));
+    }
+    if let Some(seconds) = spec.wait_seconds {
+        value.insert("waits".to_owned(), json!(format!("{seconds} s")));
+    }
+    for message in &record.messages {
+        match message {
+            Message::Options {
+                ceremony,
+                request,
+                options,
+            } if in_full => {
+                if request
+                    .as_object()
+                    .is_some_and(|request| !request.is_empty())
+                {
+                    value.insert("asks".to_owned(), request.clone());
+                }
+                value.insert("options".to_owned(), decode_options(*ceremony, options));
+            }
+            Message::Response { response, .. } => {
+                let decoded = compact(decode_response(response, rp_id));
+                let shown = if in_full { decoded } else { in_short(&decoded) };
+                value.insert("response".to_owned(), shown);
+            }
+            Message::Options { .. } | Message::Policy(_) => {}
+        }
+    }
+    value.insert("outcome".to_owned(), outcome(&record.outcome));
+    Value::Object(value)
+}
+
+/// Leaves out what says nothing: a `rawId` that repeats `id`, the only type there is, empty extension results. The members of
+/// `response` stand beside its own.
+fn compact(mut decoded: Value) -> Value {
+    let Some(members) = decoded.as_object_mut() else {
+        return decoded;
+    };
+    if members.get("rawId").is_some() && members.get("rawId") == members.get("id") {
+        members.remove("rawId");
+    }
+    let says_nothing = |name: &str, value: &Value| {
+        (name == "type" && value == "public-key")
+            || (name == "clientExtensionResults" && *value == json!({}))
+    };
+    members.retain(|name, value| !says_nothing(name, value));
+    if let Some(Value::Object(inner)) = members.get("response").cloned()
+        && !inner
+            .keys()
+            .any(|name| name != "response" && members.contains_key(name))
+    {
+        members.remove("response");
+        members.extend(inner);
+    }
+    decoded
+}
+
+fn in_short(decoded: &Value) -> Value {
+    let object = decoded.get("attestationObject");
+    match (
+        object.and_then(|object| object.get("fmt")),
+        object.and_then(|object| object.get("authData")),
+    ) {
+        (Some(format), Some(data)) => json!({ "fmt": format, "authData": data }),
+        _ => json!({ "authenticatorData": decoded.get("authenticatorData") }),
+    }
+}
+
+/// The relying party's words are its own affair: only the outcome and its reasons are compared.
+fn outcome(outcome: &Outcome) -> Value {
+    match outcome {
+        Outcome::Rejected { reasons, .. } => json!({ "rejected": reasons }),
+        Outcome::Crashed { how } => json!({ "crashed": how }),
+        Outcome::NoCredential { error } => json!({ "no-credential": error }),
+        Outcome::OtherRefusal { what } => json!({ "other-refusal": what }),
+        Outcome::Accepted | Outcome::Hung => json!(outcome.name()),
+    }
+}
+
+fn client(row: &Row) -> Vec<Value> {
+    let with_context = |spec: &StepSpec| {
+        let context = spec.context.as_ref()?;
+        Some(json!({ "step": action_name(spec.action), "context": context.to_string() }))
+    };
+    row.steps
+        .iter()
+        .filter_map(|step| with_context(&step.spec))
+        .collect()
+}
+
+const fn action_name(action: Action) -> &'static str {
+    match action {
+        Action::Register => "register",
+        _ => "sign-in",
+    }
+}

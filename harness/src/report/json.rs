@@ -1,0 +1,66 @@
+//! JSON lines: one object for each row that ran.
+
+use std::io::{self, Write};
+
+use passkey_model::{
+    row::{Role, Row},
+    verdict::{Outcome, Verdict, expectation},
+};
+use serde_json::{Value, json};
+
+use super::{Event, Reporter};
+use crate::run::RowResult;
+
+/// Writes one JSON object a line for each row that ran.
+#[derive(Debug)]
+pub struct JsonLines<W>(pub W);
+
+impl<W: Write> Reporter for JsonLines<W> {
+    fn event(&mut self, event: &Event<'_>) -> io::Result<()> {
+        match event {
+            Event::Judged { row, result } if result.judgement.verdict != Verdict::NotApplicable => {
+                writeln!(self.0, "{}", to_json(row, result))
+            }
+            Event::Finished { .. } => self.0.flush(),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Returns a row's result as the JSON object of `run --format json`.
+///
+/// `expected` and `outcome` speak of the step that decided: the first that did not do what was expected, otherwise the last
+/// that the row is about.
+#[must_use]
+pub fn to_json(row: &Row, result: &RowResult) -> Value {
+    let ran = result.records.len();
+    let stopped_early = ran > 0 && ran < row.steps.len();
+    let decided = if stopped_early || result.judgement.verdict.is_red() {
+        ran.checked_sub(1)
+    } else {
+        row.steps
+            .iter()
+            .rposition(|step| step.role == Role::Subject)
+    };
+    let step = decided.and_then(|index| row.steps.get(index));
+    let outcome = decided
+        .and_then(|index| result.records.get(index))
+        .map(|record| &record.outcome);
+    json!({
+        "row": row.name.to_string(),
+        "suite": row.suite,
+        "scenario": row.scenario,
+        "lane": row.lane,
+        "target": "embedded",
+        "expected": step.map(expectation),
+        "outcome": outcome.map(Outcome::name),
+        "reason": outcome.map(Outcome::reasons).unwrap_or_default(),
+        "verdict": result.judgement.verdict,
+        "because": result.judgement.because,
+        "severity": row.grounds.severity,
+        "basis": row.grounds.basis,
+        "spec": row.grounds.spec,
+        "exchange": result.exchange,
+        "duration_ms": u64::try_from(result.duration.as_millis()).unwrap_or(u64::MAX),
+    })
+}

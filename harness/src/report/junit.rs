@@ -1,0 +1,70 @@
+//! JUnit XML: one test suite for each suite of rows.
+
+use std::{collections::BTreeMap, io, time::Duration};
+
+use passkey_model::{row::Row, verdict::Verdict};
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+
+use super::{Event, Reporter, failure};
+use crate::run::RowResult;
+
+/// Gathers test cases, to be written at the end.
+#[derive(Debug, Default)]
+pub(super) struct Junit {
+    suites: BTreeMap<&'static str, Vec<TestCase>>,
+    elapsed: Duration,
+}
+
+impl Junit {
+    pub(super) fn write(&self, out: impl io::Write) -> io::Result<()> {
+        let mut report = Report::new("passkey-harness");
+        report.set_time(self.elapsed);
+        for (name, cases) in &self.suites {
+            let mut suite = TestSuite::new(*name);
+            suite.add_test_cases(cases.iter().cloned());
+            report.add_test_suite(suite);
+        }
+        report.serialize(out).map_err(io::Error::other)
+    }
+}
+
+impl Reporter for Junit {
+    fn event(&mut self, event: &Event<'_>) -> io::Result<()> {
+        match event {
+            Event::Started { .. } => {}
+            Event::Judged { row, result } => {
+                self.suites
+                    .entry(row.suite.name())
+                    .or_default()
+                    .push(case(row, result));
+            }
+            Event::Finished { elapsed, .. } => self.elapsed = *elapsed,
+        }
+        Ok(())
+    }
+}
+
+fn case(row: &Row, result: &RowResult) -> TestCase {
+    let because = result.judgement.because.as_str();
+    let non_success = |kind| {
+        let mut status = TestCaseStatus::non_success(kind);
+        status.set_message(because);
+        status.set_type(result.judgement.verdict.name());
+        status.set_description(failure(row, result, None));
+        status
+    };
+    let status = match result.judgement.verdict {
+        Verdict::Conforms | Verdict::Observed => TestCaseStatus::success(),
+        Verdict::Deviates | Verdict::Inconclusive => non_success(NonSuccessKind::Failure),
+        Verdict::HarnessError => non_success(NonSuccessKind::Error),
+        Verdict::NotApplicable => {
+            let mut status = TestCaseStatus::skipped();
+            status.set_message(because);
+            status
+        }
+    };
+    let mut case = TestCase::new(row.name.to_string(), status);
+    case.set_classname(format!("{}::{}", row.suite.name(), row.scenario));
+    case.set_time(result.duration);
+    case
+}

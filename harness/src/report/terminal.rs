@@ -1,0 +1,116 @@
+//! What a person sees of a run: a progress bar on a terminal, plain lines elsewhere; red rows in full; the counts.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+    path::PathBuf,
+};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use passkey_model::verdict::Verdict;
+
+use super::{Event, Reporter, counted, failure, files::write_transcript};
+
+/// Tells a person how a run goes.
+pub struct Terminal<O, E> {
+    /// Where the lines of rows go; nothing when another reporter has standard output.
+    out: Option<O>,
+    /// Where progress, red rows and counts go.
+    err: E,
+    /// Where transcripts of red rows go.
+    folder: PathBuf,
+    bar: Option<ProgressBar>,
+    red: usize,
+    reasons: BTreeMap<String, usize>,
+}
+
+impl<O: Write, E: Write> Terminal<O, E> {
+    /// Makes a reporter; with `interactive` there is a progress bar instead of a line a row.
+    pub fn new(out: Option<O>, err: E, folder: PathBuf, interactive: bool) -> Self {
+        Self {
+            out,
+            err,
+            folder,
+            bar: interactive
+                .then(|| ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())),
+            red: 0,
+            reasons: BTreeMap::new(),
+        }
+    }
+
+    fn progress(&self, runnable: usize) {
+        if let Some(bar) = &self.bar {
+            let style =
+                ProgressStyle::with_template("{pos}/{len} rows, {msg}, {eta} left {bar:30}");
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar.set_length(runnable as u64);
+            bar.set_message("0 red");
+        }
+    }
+
+    fn judged(
+        &mut self,
+        row: &passkey_model::row::Row,
+        result: &crate::run::RowResult,
+    ) -> io::Result<()> {
+        let verdict = result.judgement.verdict;
+        if verdict == Verdict::NotApplicable {
+            *self
+                .reasons
+                .entry(result.judgement.because.clone())
+                .or_default() += 1;
+            return Ok(());
+        }
+        self.red += usize::from(verdict.is_red());
+        match &self.bar {
+            Some(bar) => {
+                bar.set_message(format!("{} red", self.red));
+                bar.inc(1);
+            }
+            None => {
+                if let Some(out) = &mut self.out {
+                    writeln!(out, "{:<13} {}", verdict.name(), row.name)?;
+                }
+            }
+        }
+        if !verdict.is_red() {
+            return Ok(());
+        }
+        let file = write_transcript(&self.folder, row, &result.transcript)?;
+        let text = failure(row, result, file.as_deref());
+        match &self.bar {
+            Some(bar) => bar.suspend(|| writeln!(self.err, "{text}")),
+            None => writeln!(self.err, "{text}"),
+        }
+    }
+}
+
+impl<O: Write, E: Write> Reporter for Terminal<O, E> {
+    fn event(&mut self, event: &Event<'_>) -> io::Result<()> {
+        match event {
+            Event::Started { runnable } => {
+                self.progress(*runnable);
+                Ok(())
+            }
+            Event::Judged { row, result } => self.judged(row, result),
+            Event::Finished { counts, elapsed } => {
+                if let Some(bar) = self.bar.take() {
+                    bar.finish_and_clear();
+                }
+                if !self.reasons.is_empty() {
+                    writeln!(self.err, "not applicable in their lane:")?;
+                }
+                for (reason, count) in &self.reasons {
+                    writeln!(self.err, "{count:>5}  {reason}")?;
+                }
+                let rows: usize = counts.values().sum();
+                let seconds = elapsed.as_secs_f64();
+                writeln!(
+                    self.err,
+                    "{rows} rows in {seconds:.1} s: {}",
+                    counted(counts)
+                )
+            }
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Two runs with different seeds and ports: the same verdicts, the same redacted transcripts, the same exchanges.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::{path::Path, sync::Arc};
+
+use passkey_harness::{
+    cli,
+    run::{Runner, SOFTWARE_CAPACITY},
+};
+use passkey_model::verdict::Verdict;
+use tokio::sync::Semaphore;
+
+struct Told {
+    verdict: Verdict,
+    transcript: String,
+    exchange: String,
+}
+
+async fn run_all(seed: u64) -> Vec<(String, Told)> {
+    let (library, rows) =
+        cli::rows(&Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios")).unwrap();
+    let runner = Arc::new(Runner {
+        library: Arc::new(library),
+        seed,
+        strict: false,
+    });
+    let places = Arc::new(Semaphore::new(SOFTWARE_CAPACITY));
+    let tasks: Vec<_> = rows
+        .into_iter()
+        .filter(|row| row.not_applicable.is_none())
+        .map(|row| {
+            let (runner, places) = (Arc::clone(&runner), Arc::clone(&places));
+            tokio::spawn(async move {
+                let _place = places.acquire().await.unwrap();
+                let result = runner.run_row(&row).await;
+                let told = Told {
+                    verdict: result.judgement.verdict,
+                    transcript: result.transcript,
+                    exchange: result.exchange,
+                };
+                (row.name.to_string(), told)
+            })
+        })
+        .collect();
+    let mut results = Vec::new();
+    for task in tasks {
+        results.push(task.await.unwrap());
+    }
+    results
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_seeds_tell_the_same_story() {
+    let (first, second) = (run_all(1).await, run_all(0xfeed).await);
+    assert_eq!(first.len(), second.len());
+    for ((name, first), (_, second)) in first.iter().zip(&second) {
+        assert_eq!(first.verdict, second.verdict, "{name}");
+        assert_eq!(first.transcript, second.transcript, "{name}");
+        assert_eq!(first.exchange, second.exchange, "{name}");
+    }
+}
