@@ -148,10 +148,12 @@ pub fn read<T: DeserializeOwned>(file: &Path) -> Result<Located<T>, LoadError> {
         message: fault.message,
     })?;
     let value = serde_yaml::from_str(&text).map_err(|error| {
-        let (line, column) = error
+        let place = error
             .location()
             .map_or((1, 1), |place| (place.line(), place.column()));
         let message = with_suggestion(&strip_position(&error.to_string()));
+        let quoted = message.split('\'').nth(1).unwrap_or_default();
+        let (line, column) = positions.of_text(quoted, place.0).unwrap_or(place);
         LoadError {
             file: file.display().to_string(),
             line,
@@ -162,7 +164,7 @@ pub fn read<T: DeserializeOwned>(file: &Path) -> Result<Located<T>, LoadError> {
     Ok(Located {
         value,
         file: file.display().to_string(),
-        lines: positions.lines,
+        places: positions.places,
     })
 }
 

@@ -3,6 +3,7 @@
 mod conformance;
 mod matrix;
 mod policy;
+mod references;
 
 use std::collections::BTreeMap;
 
@@ -52,8 +53,11 @@ impl ExpandError {
 /// # Errors
 /// Every mistake found: unknown names, rows of one name, cells of the grid that are missing.
 pub fn expand(library: &Library) -> Result<Vec<Row>, Vec<ExpandError>> {
+    let mut errors = references::check(library);
+    if !errors.is_empty() {
+        return Err(errors);
+    }
     let mut rows = BTreeMap::new();
-    let mut errors = Vec::new();
     let expanded = matrix::rows(library)
         .into_iter()
         .chain(policy::rows(library))

@@ -12,24 +12,35 @@ use crate::{
     },
 };
 
-/// A value with the file that it comes from and the lines of its parts.
+/// A value with the file that it comes from and the places of its parts.
 #[derive(Clone, Debug)]
 pub struct Located<T> {
     /// The value.
     pub value: T,
     /// The file, as the user would open it.
     pub file: String,
-    /// The line of each part, by JSON pointer: `/cases/3`.
-    pub lines: BTreeMap<String, usize>,
+    /// The line and column of each part, from one, by JSON pointer: `/cases/3`.
+    pub places: BTreeMap<String, (usize, usize)>,
 }
 
 impl<T> Located<T> {
-    /// Returns the place of a part; the file's first line where the part is not written.
+    /// Returns the place of a part, or of what it would stand in where it is not written.
     #[must_use]
     pub fn at(&self, pointer: &str) -> SourceRef {
+        let mut pointer = pointer;
+        let (line, column) = loop {
+            if let Some(place) = self.places.get(pointer) {
+                break *place;
+            }
+            match pointer.rsplit_once('/') {
+                Some((parent, _)) => pointer = parent,
+                None => break (1, 1),
+            }
+        };
         SourceRef {
             file: self.file.clone(),
-            line: self.lines.get(pointer).copied().unwrap_or(1),
+            line,
+            column,
         }
     }
 }

@@ -96,11 +96,13 @@ pub struct SourceRef {
     pub file: String,
     /// The line, from one.
     pub line: usize,
+    /// The column, from one.
+    pub column: usize,
 }
 
 impl fmt::Display for SourceRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.file, self.line)
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
     }
 }
 

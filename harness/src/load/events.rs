@@ -7,8 +7,21 @@ use saphyr_parser::{Event, Parser, Span};
 /// Where the parts of a document stand.
 #[derive(Clone, Debug, Default)]
 pub struct Positions {
-    /// The line of each part, by JSON pointer.
-    pub lines: BTreeMap<String, usize>,
+    /// The line and column of each part, from one, by JSON pointer.
+    pub places: BTreeMap<String, (usize, usize)>,
+    /// Every text that is a value, with its line and column.
+    texts: Vec<(String, usize, usize)>,
+}
+
+impl Positions {
+    /// Finds the first value of this text from a line on: serde only knows where the map begins that holds it.
+    #[must_use]
+    pub fn of_text(&self, text: &str, from_line: usize) -> Option<(usize, usize)> {
+        let mut later = self.texts.iter().filter(|(_, line, _)| *line >= from_line);
+        later
+            .find(|(found, ..)| found == text)
+            .map(|(_, line, column)| (*line, *column))
+    }
 }
 
 /// What a scenario file may not have, and where.
@@ -64,7 +77,7 @@ pub fn positions(text: &str) -> Result<Positions, Fault> {
             }
         }
     }
-    if walk.documents == 0 || walk.positions.lines.is_empty() {
+    if walk.documents == 0 || walk.positions.places.is_empty() {
         return Err(Fault {
             line: 1,
             column: 1,
@@ -143,6 +156,9 @@ impl Walk {
         if self.open.is_empty() && (text.is_empty() || text == "~") {
             return Ok(());
         }
+        self.positions
+            .texts
+            .push((text.to_owned(), span.start.line(), span.start.col() + 1));
         self.place(span).map(|_| ())
     }
 
@@ -160,8 +176,8 @@ impl Walk {
             },
         };
         self.positions
-            .lines
-            .insert(pointer.clone(), span.start.line());
+            .places
+            .insert(pointer.clone(), (span.start.line(), span.start.col() + 1));
         Ok(pointer)
     }
 }

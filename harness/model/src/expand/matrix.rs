@@ -30,7 +30,7 @@ fn scenario_rows(
     scenario: &Located<MatrixScenario>,
 ) -> Vec<Result<Row, ExpandError>> {
     let place = scenario.at("");
-    let mut results = unknown_names(library, scenario);
+    let mut results = Vec::new();
     let spec = &scenario.value;
     let wanted = |list: &Option<Vec<String>>, id: &String| {
         list.as_ref().is_none_or(|list| list.contains(id))
@@ -53,54 +53,6 @@ fn scenario_rows(
         }
     }
     results
-}
-
-fn unknown_names(
-    library: &Library,
-    scenario: &Located<MatrixScenario>,
-) -> Vec<Result<Row, ExpandError>> {
-    let profiles: Vec<&str> = library
-        .profiles
-        .iter()
-        .map(|known| known.value.id.as_str())
-        .collect();
-    let providers: Vec<&str> = library
-        .providers
-        .iter()
-        .map(|known| known.value.id.as_str())
-        .collect();
-    let spec = &scenario.value;
-    let mut named: Vec<(&str, &str, &Vec<&str>)> = vec![("profile", &spec.control, &profiles)];
-    named.extend(spec.control_for.iter().flat_map(|(provider, profile)| {
-        [
-            ("provider", provider.as_str(), &providers),
-            ("profile", profile.as_str(), &profiles),
-        ]
-    }));
-    named.extend(
-        spec.profiles
-            .iter()
-            .flatten()
-            .map(|id| ("profile", id.as_str(), &profiles)),
-    );
-    named.extend(
-        spec.providers
-            .iter()
-            .flatten()
-            .map(|id| ("provider", id.as_str(), &providers)),
-    );
-    named
-        .into_iter()
-        .filter(|(_, id, known)| !known.contains(id))
-        .map(|(kind, id, known)| {
-            Err(ExpandError::unknown(
-                scenario.at(""),
-                kind,
-                id,
-                known.iter().copied(),
-            ))
-        })
-        .collect()
 }
 
 /// One provider under one profile, in one scenario.
