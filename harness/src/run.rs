@@ -21,7 +21,7 @@ pub const REQUEST_LIMIT: Duration = Duration::from_secs(10);
 pub const SOFTWARE_CAPACITY: usize = 8;
 
 /// Runs rows of one library against relying parties of their own.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Runner {
     /// Providers and profiles.
     pub library: Arc<Library>,
