@@ -223,12 +223,12 @@ impl Player<'_> {
             self.seed.derive(&format!("step {index}")),
         );
         let client = client(spec, &made);
-        let response = match client.create(
-            &mut authenticator,
-            &options,
-            spec.mutation.as_ref(),
-            &Values::new(),
-        ) {
+        let mutation = spec.mutation.clone();
+        let create = move |authenticator: &mut SoftwareAuthenticator| {
+            client.create(authenticator, &options, mutation.as_ref(), &Values::new())
+        };
+        let made_by_it = blocking(&mut authenticator, create).await?;
+        let response = match made_by_it {
             Ok(response) => response,
             Err(error) => return refused_by_client(error),
         };
@@ -271,12 +271,11 @@ impl Player<'_> {
             cross_platform: spec.context.as_ref().is_some_and(Context::is_cross_device),
             conditional: false,
         };
-        let made = client.get(
-            &mut authenticator,
-            &options,
-            spec.mutation.as_ref(),
-            &Values::new(),
-        );
+        let mutation = spec.mutation.clone();
+        let get = move |authenticator: &mut SoftwareAuthenticator| {
+            client.get(authenticator, &options, mutation.as_ref(), &Values::new())
+        };
+        let made = blocking(&mut authenticator, get).await?;
         authenticator.model = kept;
         self.passkeys.insert(name.to_owned(), authenticator);
         match made {
@@ -362,6 +361,21 @@ impl Player<'_> {
         }
         Ok(made)
     }
+}
+
+/// Lets an authenticator work where it may block: some engines wait on futures of their own.
+async fn blocking<T: Send + 'static>(
+    authenticator: &mut SoftwareAuthenticator,
+    work: impl FnOnce(&mut SoftwareAuthenticator) -> T + Send + 'static,
+) -> Result<T, String> {
+    let mut working = authenticator.clone();
+    let done = tokio::task::spawn_blocking(move || {
+        let result = work(&mut working);
+        (working, result)
+    });
+    let (worked, result) = done.await.map_err(|error| error.to_string())?;
+    *authenticator = worked;
+    Ok(result)
 }
 
 fn override_model(model: &mut passkey_model::provider::AuthenticatorModel, spec: &StepSpec) {
