@@ -296,7 +296,9 @@ fn name(subject: &[String; 4]) -> Vec<u8> {
 /// Writes a time as RFC 5280, 4.1.2.5 wants it: UTCTime before 2050, GeneralizedTime from then on. `seconds` are of the Unix epoch.
 pub(crate) fn time_text(seconds: u64) -> String {
     let (mut days, second) = (seconds / 86_400, seconds % 86_400);
-    let leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let leap = |year: u64| {
+        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+    };
     let mut year = 1970;
     while days >= 365 + u64::from(leap(year)) {
         days -= 365 + u64::from(leap(year));

@@ -269,7 +269,7 @@ fn next_assertion(
         (2, Cbor::Bytes(asserted.authenticator_data)),
         (3, Cbor::Bytes(asserted.signature)),
     ];
-    let user = discoverable.then(|| (4, Cbor::Map(user)));
+    let user = discoverable.then_some((4, Cbor::Map(user)));
     Ok(labelled(members.into_iter().chain(user)))
 }
 
