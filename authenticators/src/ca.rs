@@ -17,6 +17,9 @@ use crate::{
 
 const ECDSA_WITH_SHA256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02];
 const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 0x13];
+const KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x0f];
+/// BIT STRING with keyCertSign set, which a CA's certificate has to name (RFC 5280, 4.2.1.3).
+const KEY_CERT_SIGN: [u8; 4] = [0x03, 0x02, 0x02, 0x04];
 /// 1.3.6.1.4.1.45724.1.1.4, id-fido-gen-ce-aaguid (WebAuthn L3, 8.2.1).
 const AAGUID_EXTENSION: &[u8] = &[
     0x2b, 0x06, 0x01, 0x04, 0x01, 0x82, 0xe5, 0x1c, 0x01, 0x01, 0x04,
@@ -137,6 +140,7 @@ impl TestCa {
         Contents {
             aaguid_extension: Some(value(0x04, &aaguid.bytes())),
             ca: false,
+            signs_certificates: false,
             serial: format!("{} {aaguid}", self.name),
             ..Contents::of_ca(&format!("{} Intermediate", self.name), "Test Authenticator")
         }
@@ -181,6 +185,8 @@ pub(crate) struct Contents {
     /// C, O, OU and CN; empty ones are left out.
     pub subject: [String; 4],
     pub ca: bool,
+    /// Whether the key usage extension is there.
+    pub signs_certificates: bool,
     /// What the AAGUID extension holds.
     pub aaguid_extension: Option<Vec<u8>>,
     pub aaguid_critical: bool,
@@ -200,6 +206,7 @@ impl Contents {
             issuer: issuer.to_owned(),
             subject: names(subject),
             ca: true,
+            signs_certificates: true,
             aaguid_extension: None,
             aaguid_critical: false,
             unknown_critical_extension: false,
@@ -238,6 +245,9 @@ impl Contents {
             Vec::new()
         };
         let mut list = vec![extension(BASIC_CONSTRAINTS, true, &sequence(&[is_ca]))];
+        if self.signs_certificates {
+            list.push(extension(KEY_USAGE, true, &KEY_CERT_SIGN));
+        }
         if let Some(content) = &self.aaguid_extension {
             list.push(extension(AAGUID_EXTENSION, self.aaguid_critical, content));
         }
@@ -286,7 +296,9 @@ fn name(subject: &[String; 4]) -> Vec<u8> {
 /// Writes a time as RFC 5280, 4.1.2.5 wants it: UTCTime before 2050, GeneralizedTime from then on. `seconds` are of the Unix epoch.
 pub(crate) fn time_text(seconds: u64) -> String {
     let (mut days, second) = (seconds / 86_400, seconds % 86_400);
-    let leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let leap = |year: u64| {
+        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+    };
     let mut year = 1970;
     while days >= 365 + u64::from(leap(year)) {
         days -= 365 + u64::from(leap(year));

@@ -44,6 +44,12 @@ impl Cbor {
     /// Decodes one value that fills the bytes; nothing when they are anything else, too long or too deep.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let (value, rest) = Self::decode_first(bytes)?;
+        rest.is_empty().then_some(value)
+    }
+
+    /// Decodes the value that the bytes begin with; returns it with the bytes after it.
+    pub(crate) fn decode_first(bytes: &[u8]) -> Option<(Self, &[u8])> {
         if bytes.len() > MAX_SIZE {
             return None;
         }
@@ -51,10 +57,82 @@ impl Cbor {
         let value = ciborium::de::from_reader_with_recursion_limit::<ciborium::Value, _>(
             &mut rest, MAX_DEPTH,
         );
-        value
-            .ok()
-            .filter(|_| rest.is_empty())
-            .and_then(Self::from_ciborium)
+        Some((Self::from_ciborium(value.ok()?)?, rest))
+    }
+
+    /// Decodes one value in the canonical form of CTAP2 that fills the bytes: shortest heads, definite lengths, keys
+    /// sorted and each only once (CTAP 2.1, 8).
+    #[must_use]
+    pub fn decode_canonical(bytes: &[u8]) -> Option<Self> {
+        let value = Self::decode(bytes)?;
+        (value.encode() == bytes && value.is_sorted()).then_some(value)
+    }
+
+    /// What map keys are ordered by: major type, then length, then the bytes (CTAP 2.1, 8).
+    fn rank(&self) -> (u8, usize, Vec<u8>) {
+        let encoded = self.encode();
+        let major = encoded.first().map_or(0, |first| first >> 5);
+        (major, encoded.len(), encoded)
+    }
+
+    /// Changes the map at an integer label, which is made when it is missing and removed when nothing is left in it.
+    /// Both maps are canonical afterwards.
+    pub(crate) fn change_map(&mut self, label: i64, change: impl FnOnce(&mut Vec<(Self, Self)>)) {
+        let Self::Map(entries) = self else { return };
+        let label = Self::Int(label);
+        let position = entries.iter().position(|(key, _)| *key == label);
+        let found = position.map(|position| entries.remove(position).1);
+        let mut inner = match found {
+            Some(Self::Map(inner)) => inner,
+            _ => Vec::new(),
+        };
+        change(&mut inner);
+        inner.sort_by_cached_key(|(key, _)| key.rank());
+        if !inner.is_empty() {
+            entries.push((label, Self::Map(inner)));
+        }
+        entries.sort_by_cached_key(|(key, _)| key.rank());
+    }
+
+    fn is_sorted(&self) -> bool {
+        match self {
+            Self::List(items) => items.iter().all(Self::is_sorted),
+            Self::Map(entries) => {
+                let keys: Vec<_> = entries.iter().map(|(key, _)| key.rank()).collect();
+                keys.is_sorted_by(|one, next| one < next)
+                    && entries
+                        .iter()
+                        .all(|(key, value)| key.is_sorted() && value.is_sorted())
+            }
+            _ => true,
+        }
+    }
+
+    /// Returns the bytes of a byte string.
+    #[must_use]
+    pub fn as_bytes(&self) -> Option<&[u8]> {
+        match self {
+            Self::Bytes(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
+    /// Returns the text of a text string.
+    #[must_use]
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Returns the value of an integer.
+    #[must_use]
+    pub const fn as_int(&self) -> Option<i64> {
+        match self {
+            Self::Int(value) => Some(*value),
+            _ => None,
+        }
     }
 
     /// Returns the member of a map under a name, or under an integer label written in decimal.

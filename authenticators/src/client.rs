@@ -1,17 +1,15 @@
 //! A conformant client: what a browser does between the page and the authenticator (WebAuthn L3, 5.1.3 and 5.1.4).
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use passkey_model::{
-    Aaguid, Stage,
-    provider::{Algorithm, AttestationKind, Transport},
-};
+use passkey_model::{Aaguid, Stage, provider::Engine};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    client_data,
+    client_data, crate_stack,
     mutate::{Applier, MutationError, Values},
-    software::{self, SoftwareAuthenticator},
+    options::{self, text, wrong},
+    software::SoftwareAuthenticator,
 };
 
 /// A page's client: its origin, and where the authenticator is seen from it.
@@ -76,6 +74,8 @@ pub(crate) fn base64url(bytes: &[u8]) -> String {
 impl Client {
     /// Makes a passkey as `navigator.credentials.create()` does.
     ///
+    /// With another engine than the model it blocks the thread: under tokio, call it from `spawn_blocking`.
+    ///
     /// # Errors
     /// When the client refuses, the options are wrong, or the mutation cannot be applied.
     pub fn create(
@@ -86,50 +86,28 @@ impl Client {
         values: &Values,
     ) -> Result<Made, ClientError> {
         let change = Applier::new(mutation, values);
+        takes(authenticator, &change)?;
         let rp_id = self.rp_id(options.pointer("/rp/id"))?;
-        let excluded = ids(options.get("excludeCredentials"))?;
-        if authenticator
-            .credentials(&rp_id)
-            .any(|credential| excluded.contains(&credential.id))
-        {
-            return Err(ClientError::Refused("InvalidStateError"));
-        }
-        let verification =
-            text(options, "/authenticatorSelection/userVerification").unwrap_or("preferred");
-        let uv = authenticator
-            .user_verified(verification)
-            .ok_or(ClientError::Refused("NotAllowedError"))?;
-        let conveyed = text(options, "/attestation").unwrap_or("none") != "none";
-        let roaming = !authenticator
-            .model
-            .transports
-            .contains(&Transport::Internal);
-        let (client_data, client_data_hash) =
-            self.client_data("webauthn.create", options, &change)?;
-        let request = software::MakeRequest {
-            rp_id: &rp_id,
-            user_handle: bytes(options.pointer("/user/id"), "user.id")?,
-            algorithm: algorithm(authenticator, options)?,
-            attestation: if conveyed {
-                authenticator.model.attestation
-            } else {
-                AttestationKind::None
-            },
-            hide_aaguid: !conveyed && roaming,
-            uv,
-            up: !self.conditional,
-            client_data_hash,
-            protection: protection(options)?,
+        let mut request = options::creation(authenticator, options, &rp_id)?;
+        let (client_data, hash) = self.client_data("webauthn.create", options, &change)?;
+        request.client_data_hash = hash;
+        request.up = !self.conditional;
+        let made = match authenticator.model.engine {
+            Engine::Model => authenticator.make(&request, &change)?,
+            Engine::Ctap | Engine::SoftToken => {
+                crate_stack::make(authenticator, &request, options)?
+            }
         };
-        let made = authenticator.make(&request, &change)?;
         let transports: Vec<Value> = authenticator
             .model
             .transports
             .iter()
             .map(|transport| json!(transport))
             .collect();
-        let mut response =
-            self.envelope(&made.credential_id, json!({ "credProps": { "rk": true } }));
+        let mut response = self.envelope(
+            &made.credential_id,
+            json!({ "credProps": { "rk": request.discoverable } }),
+        );
         response.insert(
             "response".to_owned(),
             json!({
@@ -137,7 +115,7 @@ impl Client {
                 "clientDataJSON": base64url(&client_data),
                 "attestationObject": base64url(&made.attestation_object),
                 "authenticatorData": base64url(&made.authenticator_data),
-                "publicKeyAlgorithm": request.algorithm.cose(),
+                "publicKeyAlgorithm": made.algorithm,
                 "transports": transports,
             }),
         );
@@ -155,6 +133,8 @@ impl Client {
 
     /// Uses a passkey as `navigator.credentials.get()` does.
     ///
+    /// With another engine than the model it blocks the thread: under tokio, call it from `spawn_blocking`.
+    ///
     /// # Errors
     /// When the client refuses, the options are wrong, or the mutation cannot be applied.
     pub fn get(
@@ -165,22 +145,15 @@ impl Client {
         values: &Values,
     ) -> Result<Made, ClientError> {
         let change = Applier::new(mutation, values);
+        takes(authenticator, &change)?;
         let rp_id = self.rp_id(options.get("rpId"))?;
-        let allowed = ids(options.get("allowCredentials"))?;
-        let verification = text(options, "/userVerification").unwrap_or("preferred");
-        let uv = authenticator
-            .user_verified(verification)
-            .ok_or(ClientError::Refused("NotAllowedError"))?;
-        let shown = |protection| uv || protection == 1 || (protection == 2 && !allowed.is_empty());
-        let usable = authenticator
-            .credentials(&rp_id)
-            .filter(|credential| allowed.is_empty() || allowed.contains(&credential.id))
-            .filter(|credential| shown(credential.protection))
-            .last()
-            .map(|credential| credential.id.clone());
-        let id = usable.ok_or(ClientError::Refused("NotAllowedError"))?;
+        let mut request = options::request(authenticator, options, rp_id)?;
         let (client_data, hash) = self.client_data("webauthn.get", options, &change)?;
-        let asserted = authenticator.assert(&id, (true, uv), &hash, &change)?;
+        request.client_data_hash = hash;
+        let asserted = match authenticator.model.engine {
+            Engine::Model => authenticator.use_one(&request, &change)?,
+            Engine::Ctap | Engine::SoftToken => crate_stack::assert(authenticator, &request)?,
+        };
         let mut response = self.envelope(&asserted.credential_id, json!({}));
         response.insert(
             "response".to_owned(),
@@ -261,62 +234,22 @@ impl Client {
     }
 }
 
+/// Only the model takes mutations of what an authenticator makes; what the client makes is changed whoever signs.
+fn takes(authenticator: &SoftwareAuthenticator, change: &Applier<'_>) -> Result<(), MutationError> {
+    let of_the_client = [Stage::ClientData, Stage::ClientDataHash, Stage::Response];
+    let stage = change.stage();
+    if authenticator.model.engine == Engine::Model
+        || stage.is_none_or(|stage| of_the_client.contains(&stage))
+    {
+        return Ok(());
+    }
+    Err(change.error("only the model takes mutations of what the authenticator makes"))
+}
+
 fn finish(mut response: Map<String, Value>, change: &Applier<'_>) -> Result<Value, ClientError> {
     if let Some(mutation) = change.at(Stage::Response) {
         change.json(mutation, &mut response)?;
     }
     change.finish()?;
     Ok(Value::Object(response))
-}
-
-fn wrong(message: &str) -> ClientError {
-    ClientError::Options(message.to_owned())
-}
-
-fn text<'a>(options: &'a Value, pointer: &str) -> Option<&'a str> {
-    options.pointer(pointer).and_then(Value::as_str)
-}
-
-fn bytes(value: Option<&Value>, name: &str) -> Result<Vec<u8>, ClientError> {
-    let decoded = value.and_then(Value::as_str).and_then(from_base64url);
-    decoded.ok_or_else(|| wrong(&format!("{name} is not base64url")))
-}
-
-fn ids(descriptors: Option<&Value>) -> Result<Vec<Vec<u8>>, ClientError> {
-    let descriptors = descriptors
-        .and_then(Value::as_array)
-        .map(Vec::as_slice)
-        .unwrap_or_default();
-    descriptors
-        .iter()
-        .map(|descriptor| bytes(descriptor.get("id"), "a credential descriptor's id"))
-        .collect()
-}
-
-/// Reads the credProtect level that is asked for (CTAP 2.1, 12.1).
-fn protection(options: &Value) -> Result<Option<u8>, ClientError> {
-    match text(options, "/extensions/credentialProtectionPolicy") {
-        None => Ok(None),
-        Some("userVerificationOptional") => Ok(Some(1)),
-        Some("userVerificationOptionalWithCredentialIDList") => Ok(Some(2)),
-        Some("userVerificationRequired") => Ok(Some(3)),
-        Some(_) => Err(wrong("credentialProtectionPolicy is not one of the three")),
-    }
-}
-
-fn algorithm(
-    authenticator: &SoftwareAuthenticator,
-    options: &Value,
-) -> Result<Algorithm, ClientError> {
-    let offered = options.get("pubKeyCredParams").and_then(Value::as_array);
-    let offered = offered.ok_or_else(|| wrong("pubKeyCredParams is missing"))?;
-    let offered = offered
-        .iter()
-        .filter_map(|parameter| parameter.get("alg").and_then(Value::as_i64));
-    let known = &authenticator.model.algorithms;
-    offered
-        .filter_map(|id| known.iter().find(|algorithm| algorithm.cose() == id))
-        .next()
-        .copied()
-        .ok_or(ClientError::Refused("NotSupportedError"))
 }

@@ -3,8 +3,7 @@
 use ed25519_dalek::Signer as _;
 use passkey_model::provider::Algorithm;
 use rsa::{
-    RsaPrivateKey, pkcs1v15, pkcs8::EncodePublicKey as _, signature::SignatureEncoding as _,
-    traits::PublicKeyParts as _,
+    RsaPrivateKey, pkcs1v15, signature::SignatureEncoding as _, traits::PublicKeyParts as _,
 };
 
 use crate::{cbor::Cbor, der, rsa_pool, seed::Seed};
@@ -13,6 +12,8 @@ const EC_PUBLIC_KEY: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
 const PRIME256V1: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 const SECP384R1: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x22];
 const ED25519: &[u8] = &[0x2b, 0x65, 0x70];
+const RSA_ENCRYPTION: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
+const DER_NULL: [u8; 2] = [0x05, 0x00];
 const RSA_EXPONENT: [u8; 3] = [1, 0, 1];
 
 /// A private key of one algorithm.
@@ -99,22 +100,17 @@ impl Key {
         }
     }
 
+    /// Makes an ES256 key of the 32 bytes of its scalar; nothing when they are none.
+    #[must_use]
+    pub fn es256(scalar: &[u8]) -> Option<Self> {
+        let key = p256::ecdsa::SigningKey::from_slice(scalar).ok()?;
+        Some(Self::Es256(Box::new(key)))
+    }
+
     /// Returns the SubjectPublicKeyInfo, DER, as `getPublicKey()` does (WebAuthn L3, 5.2.1.1).
     #[must_use]
     pub fn spki(&self) -> Vec<u8> {
-        let parameters: Vec<u8> = match self {
-            Self::Es256(_) => [der::oid(EC_PUBLIC_KEY), der::oid(PRIME256V1)].concat(),
-            Self::Es384(_) => [der::oid(EC_PUBLIC_KEY), der::oid(SECP384R1)].concat(),
-            Self::EdDsa(_) => der::oid(ED25519),
-            Self::Rs256(key) => {
-                let encoded = key.to_public_key().to_public_key_der();
-                return encoded
-                    .map(|der| der.as_bytes().to_vec())
-                    .unwrap_or_default();
-            }
-        };
-        let public = der::bit_string(&self.public_bytes());
-        der::sequence(&[der::sequence(&[parameters]), public])
+        spki(&self.cose()).unwrap_or_default()
     }
 
     /// Returns the COSE key, labels in canonical order (WebAuthn L3, 5.8.5; RFC 9053, RFC 8230).
@@ -141,5 +137,62 @@ impl Key {
         ];
         let labelled = |(label, value)| (Cbor::Int(label), value);
         Cbor::Map(common.into_iter().chain(own).map(labelled).collect())
+    }
+}
+
+/// Returns the SubjectPublicKeyInfo, DER, of a COSE key of our four algorithms (RFC 5480, RFC 8410, RFC 8017).
+pub(crate) fn spki(cose: &Cbor) -> Option<Vec<u8>> {
+    let bytes = |label| cose.get(label).and_then(Cbor::as_bytes);
+    let (parameters, public) = match cose.get("3").and_then(Cbor::as_int)? {
+        -8 => (der::oid(ED25519), bytes("-2")?.to_vec()),
+        -257 => {
+            let numbers = [der::integer(bytes("-1")?), der::integer(bytes("-2")?)];
+            let parameters = [der::oid(RSA_ENCRYPTION), DER_NULL.to_vec()].concat();
+            (parameters, der::sequence(&numbers))
+        }
+        algorithm @ (-7 | -35) => {
+            let curve = if algorithm == -7 {
+                PRIME256V1
+            } else {
+                SECP384R1
+            };
+            let point = [&[4], bytes("-2")?, bytes("-3")?].concat();
+            ([der::oid(EC_PUBLIC_KEY), der::oid(curve)].concat(), point)
+        }
+        _ => return None,
+    };
+    Some(der::sequence(&[
+        der::sequence(&[parameters]),
+        der::bit_string(&public),
+    ]))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+    use ed25519_dalek::pkcs8::EncodePublicKey as _;
+
+    use super::Key;
+    use crate::seed::Seed;
+    use passkey_model::provider::Algorithm;
+
+    #[test]
+    fn public_keys_are_encoded_as_their_crates_do() {
+        for algorithm in [
+            Algorithm::ES256,
+            Algorithm::ES384,
+            Algorithm::EdDSA,
+            Algorithm::RS256,
+        ] {
+            let key = Key::new(algorithm, &Seed::new(0, "spki")).unwrap();
+            let document = match &key {
+                Key::Es256(key) => key.verifying_key().to_public_key_der(),
+                Key::Es384(key) => key.verifying_key().to_public_key_der(),
+                Key::EdDsa(key) => key.verifying_key().to_public_key_der(),
+                Key::Rs256(key) => key.to_public_key().to_public_key_der(),
+            };
+            assert_eq!(key.spki(), document.unwrap().as_bytes(), "{algorithm:?}");
+        }
     }
 }

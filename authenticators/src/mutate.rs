@@ -135,6 +135,11 @@ impl<'a> Applier<'a> {
         self.mutation.filter(|mutation| mutation.at.stage == stage)
     }
 
+    /// Returns the stage of the mutation.
+    pub(crate) fn stage(&self) -> Option<Stage> {
+        self.mutation.map(|mutation| mutation.at.stage)
+    }
+
     /// Tells whether later stages follow the change.
     pub(crate) fn resign(&self) -> bool {
         self.mutation.is_none_or(|mutation| mutation.resign)

@@ -34,11 +34,11 @@ impl Applier<'_> {
         let value = self.operand(mutation)?;
         match value.as_str() {
             Some(text) if text.starts_with("hex:") => self.operand_bytes(mutation).map(Cbor::Raw),
-            _ => self.from_json(mutation, &value),
+            _ => self.json_to_cbor(&value),
         }
     }
 
-    fn from_json(&self, mutation: &Mutation, value: &Value) -> Result<Cbor, MutationError> {
+    fn json_to_cbor(&self, value: &Value) -> Result<Cbor, MutationError> {
         Ok(match value {
             Value::Null => Cbor::Null,
             Value::Bool(value) => Cbor::Bool(*value),
@@ -52,13 +52,12 @@ impl Applier<'_> {
             }
             Value::String(text) => Cbor::Text(text.clone()),
             Value::Array(items) => {
-                let items = items.iter().map(|item| self.from_json(mutation, item));
+                let items = items.iter().map(|item| self.json_to_cbor(item));
                 Cbor::List(items.collect::<Result<_, _>>()?)
             }
             Value::Object(members) => {
-                let pair = |(name, value): (&String, &Value)| {
-                    Ok((key(name), self.from_json(mutation, value)?))
-                };
+                let pair =
+                    |(name, value): (&String, &Value)| Ok((key(name), self.json_to_cbor(value)?));
                 Cbor::Map(members.iter().map(pair).collect::<Result<_, _>>()?)
             }
         })
@@ -76,7 +75,7 @@ impl Applier<'_> {
             return self.cbor_here(mutation, child);
         };
         let position = entries.iter().position(|(key, _)| key.is_named(name));
-        let value = || self.from_json(mutation, &self.operand(mutation)?);
+        let value = || self.json_to_cbor(&self.operand(mutation)?);
         match (mutation.op, position) {
             (Operation::Set, Some(position)) => entries[position].1 = value()?,
             (Operation::Set, None) => entries.push((key(name), value()?)),

@@ -1,5 +1,7 @@
 //! The software authenticator: credentials, flags, counters and attestation, as its model says.
 
+use std::collections::VecDeque;
+
 use passkey_model::{
     Aaguid, Stage,
     provider::{Algorithm, AttestationKind, AuthenticatorModel, SignCounter, UserVerification},
@@ -8,9 +10,13 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     cbor::Cbor,
+    client::ClientError,
+    crate_stack::SoftTokenState,
+    ctap,
     data::{AT, Attested, AuthenticatorData, BE, BS, ED, UP, UV, changed},
     key::Key,
     mutate::{Applier, MutationError},
+    options::AssertRequest,
     seed::Seed,
     statement::{Signer, attestation_object, statement},
 };
@@ -20,8 +26,24 @@ use crate::{
 pub struct SoftwareAuthenticator {
     /// How it behaves.
     pub model: AuthenticatorModel,
+    pub(crate) credentials: Vec<Credential>,
+    /// What getNextAssertion goes on with.
+    pub(crate) remembered: Option<ctap::Remembered>,
+    /// The crate's SoftToken that stands in for the model, if that is the engine.
+    pub(crate) soft_token: Option<SoftTokenState>,
     seed: Seed,
-    credentials: Vec<Credential>,
+    /// How many credentials were made, so that one that was removed does not come again.
+    made: usize,
+    material: VecDeque<Material>,
+}
+
+/// What a credential is made of, where it is not derived from the seed: published test vectors.
+#[derive(Clone, Debug)]
+pub struct Material {
+    /// The credential's key.
+    pub key: Key,
+    /// The credential ID.
+    pub credential_id: Vec<u8>,
 }
 
 /// A credential that an authenticator keeps.
@@ -35,6 +57,8 @@ pub struct Credential {
     pub user_handle: Vec<u8>,
     /// The credProtect level, 1 to 3 (CTAP 2.1, 12.1).
     pub protection: u8,
+    /// Whether it is found without its ID (WebAuthn L3, client-side discoverable credential).
+    pub discoverable: bool,
     key: Key,
     sign_count: u32,
     backup_state: bool,
@@ -52,6 +76,7 @@ pub(crate) struct MakeRequest<'a> {
     pub client_data_hash: Vec<u8>,
     /// The credProtect level that was asked for.
     pub protection: Option<u8>,
+    pub discoverable: bool,
 }
 
 /// What an authenticator answers when a passkey is made.
@@ -61,8 +86,11 @@ pub(crate) struct Made {
     pub public_key: Option<Vec<u8>>,
     pub credential_id: Vec<u8>,
     pub format: String,
+    pub statement: Cbor,
     pub aaguid: Aaguid,
     pub flags: u8,
+    /// The COSE identifier of the key's algorithm.
+    pub algorithm: i64,
 }
 
 /// What an authenticator answers when a passkey is used.
@@ -73,14 +101,38 @@ pub(crate) struct Asserted {
     pub user_handle: Vec<u8>,
 }
 
+impl Credential {
+    /// Tells whether its credProtect level lets it be seen (CTAP 2.1, 12.1).
+    pub(crate) const fn is_shown(&self, uv: bool, listed: bool) -> bool {
+        uv || self.protection == 1 || (self.protection == 2 && listed)
+    }
+}
+
 impl SoftwareAuthenticator {
     /// Makes an authenticator without credentials.
     #[must_use]
     pub const fn new(model: AuthenticatorModel, seed: Seed) -> Self {
         Self {
             model,
-            seed,
             credentials: Vec::new(),
+            remembered: None,
+            soft_token: None,
+            seed,
+            made: 0,
+            material: VecDeque::new(),
+        }
+    }
+
+    /// Makes an authenticator whose first credentials are of this material, in this order.
+    #[must_use]
+    pub fn with_material(
+        model: AuthenticatorModel,
+        seed: Seed,
+        material: impl IntoIterator<Item = Material>,
+    ) -> Self {
+        Self {
+            material: material.into_iter().collect(),
+            ..Self::new(model, seed)
         }
     }
 
@@ -107,21 +159,20 @@ impl SoftwareAuthenticator {
         request: &MakeRequest<'_>,
         change: &Applier<'_>,
     ) -> Result<Made, MutationError> {
-        let seed = self
-            .seed
-            .derive(&format!("credential {}", self.credentials.len()));
-        let key = Key::new(request.algorithm, &seed)
-            .ok_or_else(|| change.error("this algorithm is not built"))?;
+        let Material { key, credential_id } = self
+            .next_material(request.algorithm)
+            .ok_or_else(|| change.error("there is no such key"))?;
         let aaguid = if request.hide_aaguid {
             Aaguid::ZERO
         } else {
             self.model.aaguid
         };
         let credential = Credential {
-            id: seed.bytes("credential id").to_vec(),
+            id: credential_id,
             rp_id: request.rp_id.to_owned(),
             user_handle: request.user_handle.clone(),
             protection: request.protection.unwrap_or(1),
+            discoverable: request.discoverable,
             key,
             sign_count: u32::from(self.model.sign_counter == SignCounter::Increments),
             backup_state: self.model.backup_state,
@@ -156,11 +207,25 @@ impl SoftwareAuthenticator {
             public_key: same_key.then(|| stored.key.spki()),
             credential_id: stored.id.clone(),
             format: statement.format,
+            statement: statement.members,
             aaguid,
             flags: sent.flags,
+            algorithm: stored.key.algorithm().cose(),
         };
         self.credentials.push(stored);
         Ok(made)
+    }
+
+    /// Returns what the next credential is made of: given material first, then what the seed gives.
+    fn next_material(&mut self, algorithm: Algorithm) -> Option<Material> {
+        let seed = self.seed.derive(&format!("credential {}", self.made));
+        self.made += 1;
+        let derived = || {
+            let key = Key::new(algorithm, &seed)?;
+            let credential_id = seed.bytes("credential id").to_vec();
+            Some(Material { key, credential_id })
+        };
+        self.material.pop_front().or_else(derived)
     }
 
     fn attested_data(
@@ -207,6 +272,32 @@ impl SoftwareAuthenticator {
         found
             .map(|credential| credential.sign_count = count)
             .is_some()
+    }
+
+    /// Tells whether one of these credentials is kept for a relying party.
+    pub(crate) fn keeps_one_of(&self, rp_id: &str, ids: &[Vec<u8>]) -> bool {
+        let of_token = self.soft_token.as_ref();
+        self.credentials(rp_id)
+            .any(|credential| ids.contains(&credential.id))
+            || of_token.is_some_and(|token| token.passkey(rp_id, ids).is_some())
+    }
+
+    /// Signs with the newest credential that a request may see (WebAuthn L3, 6.3.3).
+    pub(crate) fn use_one(
+        &mut self,
+        request: &AssertRequest,
+        change: &Applier<'_>,
+    ) -> Result<Asserted, ClientError> {
+        let listed = !request.allowed.is_empty();
+        let usable = self
+            .credentials(&request.rp_id)
+            .filter(|credential| !listed || request.allowed.contains(&credential.id))
+            .filter(|credential| credential.is_shown(request.uv, listed))
+            .last()
+            .map(|credential| credential.id.clone());
+        let id = usable.ok_or(ClientError::Refused("NotAllowedError"))?;
+        let hash = &request.client_data_hash;
+        Ok(self.assert(&id, (true, request.uv), hash, change)?)
     }
 
     pub(crate) fn assert(

@@ -188,12 +188,6 @@ impl Algorithm {
             Self::EdDSA => -8,
         }
     }
-
-    /// Tells whether the software authenticator can make keys of it.
-    #[must_use]
-    pub const fn is_built(self) -> bool {
-        !matches!(self, Self::RS256)
-    }
 }
 
 /// States how a signature counter moves (WebAuthn L3, 6.1.1).

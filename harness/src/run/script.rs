@@ -237,12 +237,13 @@ impl Player<'_> {
             made.model.clone(),
             self.seed.derive(&format!("step {index}")),
         );
-        let response = match client(spec, &made.model).create(
-            &mut authenticator,
-            &options,
-            spec.mutation.as_ref(),
-            &Values::new(),
-        ) {
+        let client = client(spec, &made.model);
+        let mutation = spec.mutation.clone();
+        let create = move |authenticator: &mut SoftwareAuthenticator| {
+            client.create(authenticator, &options, mutation.as_ref(), &Values::new())
+        };
+        let made_by_it = blocking(&mut authenticator, create).await?;
+        let response = match made_by_it {
             Ok(response) => response,
             Err(error) => return refused_by_client(error),
         };
@@ -279,12 +280,12 @@ impl Player<'_> {
             .ok_or_else(|| format!("no passkey '{name}' was registered before"))?;
         let kept = authenticator.model.clone();
         override_model(&mut authenticator.model, spec);
-        let made = client(spec, &authenticator.model).get(
-            &mut authenticator,
-            &options,
-            spec.mutation.as_ref(),
-            &Values::new(),
-        );
+        let client = client(spec, &authenticator.model);
+        let mutation = spec.mutation.clone();
+        let get = move |authenticator: &mut SoftwareAuthenticator| {
+            client.get(authenticator, &options, mutation.as_ref(), &Values::new())
+        };
+        let made = blocking(&mut authenticator, get).await?;
         authenticator.model = kept;
         self.passkeys.insert(name.to_owned(), authenticator);
         match made {
@@ -397,6 +398,21 @@ impl Player<'_> {
         }
         Ok(made)
     }
+}
+
+/// Lets an authenticator work where it may block: some engines wait on futures of their own.
+async fn blocking<T: Send + 'static>(
+    authenticator: &mut SoftwareAuthenticator,
+    work: impl FnOnce(&mut SoftwareAuthenticator) -> T + Send + 'static,
+) -> Result<T, String> {
+    let mut working = authenticator.clone();
+    let done = tokio::task::spawn_blocking(move || {
+        let result = work(&mut working);
+        (working, result)
+    });
+    let (worked, result) = done.await.map_err(|error| error.to_string())?;
+    *authenticator = worked;
+    Ok(result)
 }
 
 fn override_model(model: &mut AuthenticatorModel, spec: &StepSpec) {
