@@ -6,6 +6,8 @@
 mod decide;
 mod document;
 mod switches;
+#[cfg(test)]
+mod tests;
 mod validate;
 
 use std::collections::BTreeSet;

@@ -8,6 +8,8 @@ mod client_data;
 mod flags;
 mod registration;
 mod response;
+#[cfg(test)]
+mod tests;
 
 use serde_json::Value;
 
