@@ -13,7 +13,7 @@ use base64::{
 };
 use hkdf::Hkdf;
 use passkey_reference_rp::{
-    Defects, Expected, Record, Refusal,
+    Defect, Defects, Expected, Record, Refusal,
     policy::{Subject, Switches},
     trust::Anchors,
     verify::{Authentication, Registration, Situation, verify_authentication, verify_registration},
@@ -219,6 +219,14 @@ impl Vector {
         }
     }
 
+    /// The attestation certificate.
+    fn leaf(&self) -> Vec<u8> {
+        let object = self.registration.get("attestationObject");
+        let object: ciborium::Value = ciborium::from_reader(object).unwrap();
+        let chain = member(&member(&object, "attStmt"), "x5c");
+        chain.as_array().unwrap()[0].as_bytes().unwrap().clone()
+    }
+
     fn signed(&self) -> [&[u8]; 3] {
         ["authenticatorData", "clientDataJSON", "signature"]
             .map(|name| self.authentication.get(name))
@@ -251,6 +259,12 @@ impl Tally {
             .collect();
         assert!(others.is_empty(), "{what} is refused by {others:?}");
     }
+}
+
+fn member(map: &ciborium::Value, name: &str) -> ciborium::Value {
+    let mut entries = map.as_map().unwrap().iter();
+    let found = entries.find(|(key, _)| key.as_text() == Some(name));
+    found.unwrap().1.clone()
 }
 
 fn flips(bytes: &[u8]) -> impl Iterator<Item = (usize, Vec<u8>)> {
@@ -389,11 +403,6 @@ fn flip_registration(file: &File, vector: &Vector) {
         tally
     };
     let decoded: ciborium::Value = ciborium::from_reader(object).unwrap();
-    let member = |map: &ciborium::Value, name: &str| {
-        let entries = map.as_map().unwrap().iter();
-        let found = entries.clone().find(|(key, _)| key.as_text() == Some(name));
-        found.unwrap().1.clone()
-    };
     let data = member(&decoded, "authData").into_bytes().unwrap();
     let start = position(object, &data);
     let tally = flip(start..start + data.len(), "authenticator data");
@@ -411,4 +420,51 @@ fn flip_registration(file: &File, vector: &Vector) {
     let start = position(object, &sig);
     let tally = flip(start..start + sig.len(), "signature");
     assert_eq!(tally.of("reg.22"), sig.len() * 8, "{}", vector.id);
+}
+
+#[test]
+fn trust_takes_a_path_in_force_to_a_root_of_the_model() {
+    let Some(file) = File::open() else { return };
+    for vector in file.vectors() {
+        if !vector.id.starts_with("packed-") || vector.id.contains("self") {
+            continue;
+        }
+        let expected = file.expected(&vector);
+        let verify = |expected: &Expected, now: Option<u64>, defect: Option<Defect>| {
+            let mut exchange = vector.published_create();
+            exchange.situation.now = now.unwrap_or(exchange.situation.now);
+            let defects = defect.into_iter().collect();
+            let result = verify_registration(&exchange, expected, &defects);
+            result.err().map(|refusal| refusal.reasons.join(", "))
+        };
+        let untrusted = Some("reg.24".to_owned());
+        assert_eq!(verify(&expected, Some(0), None), untrusted);
+        let ignored = Some(Defect::AttestationChainExpiryIgnored);
+        assert_eq!(verify(&expected, Some(0), ignored), None);
+
+        let entry = |pointer: &str, value: Value| {
+            let mut changed = expected.clone();
+            let path = format!("/entries/0/{pointer}");
+            *changed.anchors.metadata.pointer_mut(&path).unwrap() = value;
+            changed
+        };
+        let revoked = entry("statusReports/0/status", json!("REVOKED"));
+        assert_eq!(verify(&revoked, None, None), untrusted);
+        let other = entry("aaguid", json!("00000000-0000-0000-0000-000000000001"));
+        assert_eq!(verify(&other, None, None), untrusted);
+        let any = Some(Defect::MetadataRootOfAnyModel);
+        assert_eq!(verify(&other, None, any), None);
+
+        let roots = "metadataStatement/attestationRootCertificates";
+        let without = entry(roots, json!([]));
+        assert_eq!(verify(&without, None, None), untrusted);
+        let own = Some(Defect::AttestationRootFromResponse);
+        assert_eq!(verify(&without, None, own), None);
+        let not_verified = Some(Defect::AttestationChainNotVerified);
+        assert_eq!(verify(&without, None, not_verified), None);
+        // A leaf may itself be the anchor (step 24), as long as it is in force.
+        let pinned = entry(roots, json!([STANDARD.encode(vector.leaf())]));
+        assert_eq!(verify(&pinned, None, None), None);
+        assert_eq!(verify(&pinned, Some(0), None), untrusted);
+    }
 }
