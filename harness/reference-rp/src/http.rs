@@ -1,15 +1,42 @@
 //! The server around the verification: sessions, challenges, records, policy.
 
+mod body;
+mod conformance;
+mod memory;
 mod routes;
 mod state;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinHandle};
 
-use crate::verify::Expected;
+use crate::{defects::Defects, policy::Limits, recorded::Recorded, verify::Expected};
 use state::State;
+
+/// Where the time comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clock {
+    /// A moment, in seconds since 1970; it passes only when told.
+    Fixed(u64),
+    /// The system's clock.
+    System,
+}
+
+impl Clock {
+    fn now(self) -> u64 {
+        match self {
+            Self::Fixed(now) => now,
+            Self::System => SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |since| since.as_secs()),
+        }
+    }
+}
 
 /// How the relying party is set up.
 #[derive(Clone, Debug)]
@@ -18,10 +45,34 @@ pub struct Config {
     pub expected: Expected,
     /// Its users.
     pub users: Vec<User>,
-    /// Its clock at the start, in seconds since 1970; it moves only when told.
-    pub now: u64,
+    /// Its clock.
+    pub clock: Clock,
     /// How long a challenge is good for, in seconds.
     pub challenge_lifetime: u64,
+    /// Whether options for a named user list that user's credentials.
+    ///
+    /// A relying party that does not want to tell strangers who has passkeys leaves the list empty (WebAuthn L3, 14.6.3).
+    pub lists_credentials: bool,
+    /// What a policy may hold.
+    pub limits: Limits,
+    /// The mistakes that it makes.
+    pub defects: Defects,
+}
+
+impl Config {
+    /// Makes a configuration without users, on the system's clock, with the usual limits and no defects.
+    #[must_use]
+    pub fn new(expected: Expected) -> Self {
+        Self {
+            expected,
+            users: Vec::new(),
+            clock: Clock::System,
+            challenge_lifetime: 300,
+            lists_credentials: true,
+            limits: Limits::default(),
+            defects: Defects::NONE,
+        }
+    }
 }
 
 /// A user of the relying party.
@@ -85,6 +136,18 @@ impl RunningRp {
     #[must_use]
     pub fn policy(&self) -> Option<Value> {
         self.state.policy()
+    }
+
+    /// Returns the ceremonies that were verified, in order; after ten thousand no more are kept.
+    #[must_use]
+    pub fn recorded(&self) -> Vec<Recorded> {
+        self.state.recorded()
+    }
+
+    /// Waits until it serves no more.
+    pub async fn stopped(&mut self) {
+        // The task does not panic, and is aborted only when this value is dropped.
+        let _ = (&mut self.task).await;
     }
 }
 

@@ -1,15 +1,27 @@
 //! The verification steps of WebAuthn L3, 7.1 and 7.2: pure, in the order of the specification.
+//!
+//! Each step is a function that is named by its number; every refusal carries the step. The policy of passkey profiles is
+//! evaluated last, when the ceremony has nothing left to object to.
 
 mod authentication;
 mod client_data;
+mod flags;
 mod registration;
+mod response;
+#[cfg(test)]
+mod tests;
 
 use serde_json::Value;
 
 pub use authentication::{Authentication, Signed, verify_authentication};
 pub use registration::{Registration, verify_registration};
 
-use crate::{parse::CoseKey, policy::Subject, trust::Anchors};
+use crate::{
+    defects::Defects,
+    parse::CoseKey,
+    policy::{self, Credential, Subject, Switches},
+    trust::Anchors,
+};
 
 /// What the relying party expects of every response.
 #[derive(Clone, Debug)]
@@ -36,15 +48,17 @@ pub struct Expected {
     pub counter_must_rise: bool,
     /// What it trusts.
     pub anchors: Anchors,
-    /// Whether an all-time policy of passkey profiles is in force.
+    /// The policy of passkey profiles in Graph's shape; none for a relying party without profiles.
     pub policy: Option<Value>,
+    /// Its readings of what the documentation of the policy leaves open.
+    pub switches: Switches,
 }
 
 /// A refusal: the steps or clauses that refuse, and a sentence.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {message}", reasons.join(", "))]
 pub struct Refusal {
-    /// Step ids (`reg.17`), clause ids, or `parse`.
+    /// Step ids (`reg.17`), clause ids, `parse` or `state`.
     pub reasons: Vec<String>,
     /// What is wrong.
     pub message: String,
@@ -78,7 +92,9 @@ pub struct Record {
     pub aaguid: [u8; 16],
     /// The attestation statement format.
     pub format: String,
-    /// Whether the model is proven.
+    /// Whether the statement was signed with the credential's own key.
+    pub self_attested: bool,
+    /// Whether the model is stored as proven.
     pub attested: bool,
     /// Whether it is stored as synced.
     pub synced: bool,
@@ -93,18 +109,34 @@ pub struct Situation {
     pub now: u64,
 }
 
-/// Finds a text in the response's JSON.
-pub(crate) fn text<'a>(response: &'a Value, pointer: &str) -> Result<&'a str, Refusal> {
-    match response.pointer(pointer).and_then(Value::as_str) {
-        Some(text) => Ok(text),
-        None => refuse("parse", format!("{pointer} is missing or no text")),
-    }
-}
-
-/// Finds bytes in the response's JSON.
-pub(crate) fn bytes(response: &Value, pointer: &str) -> Result<Vec<u8>, Refusal> {
-    match crate::parse::base64url(text(response, pointer)?) {
-        Some(bytes) => Ok(bytes),
-        None => refuse("parse", format!("{pointer} is not base64url")),
-    }
+/// Evaluates the policy, if there is one.
+fn keep_policy(
+    record: &Record,
+    subject: &Subject,
+    registering: bool,
+    expected: &Expected,
+    defects: &Defects,
+) -> Result<(), Refusal> {
+    let Some(policy) = &expected.policy else {
+        return Ok(());
+    };
+    let credential = Credential {
+        synced: record.synced,
+        aaguid: record.aaguid,
+        format: record.format.clone(),
+        self_attested: record.self_attested,
+        attested: record.attested,
+    };
+    policy::decide(
+        policy,
+        &expected.switches,
+        defects,
+        subject,
+        &credential,
+        registering,
+    )
+    .map_err(|reasons| Refusal {
+        reasons,
+        message: "the policy does not take this passkey".to_owned(),
+    })
 }

@@ -14,7 +14,11 @@ use passkey_model::{
     transcript::{Message, StepRecord},
     verdict::Outcome,
 };
-use passkey_reference_rp::{Config, RunningRp, User, trust::Anchors};
+use passkey_reference_rp::{
+    Clock, Config, Defects, RunningRp, User,
+    policy::{Limits, Switches},
+    trust::Anchors,
+};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -108,6 +112,11 @@ fn config(library: &Library, row: &Row) -> Config {
         Some(Requirement::Discouraged) => "discouraged",
     };
     let offered = settings.algorithms.as_ref();
+    // Both sides know the same words; they share no type, so that neither reads them for the other.
+    let switches = serde_json::to_value(row.switches)
+        .ok()
+        .and_then(|json| Switches::from_json(&json).ok())
+        .unwrap_or_default();
     let users = row.users.iter().map(|(name, user)| User {
         name: name.clone(),
         groups: user.groups.clone(),
@@ -134,10 +143,14 @@ fn config(library: &Library, row: &Row) -> Config {
             counter_must_rise: settings.counter != Some(CounterPolicy::Report),
             anchors: anchors(library),
             policy: row.policy.as_ref().map(|policy| policy.document.clone()),
+            switches,
         },
         users: users.collect(),
-        now: NOW,
+        clock: Clock::Fixed(NOW),
         challenge_lifetime: CHALLENGE_LIFETIME_SECONDS,
+        lists_credentials: true,
+        limits: Limits::default(),
+        defects: Defects::NONE,
     }
 }
 

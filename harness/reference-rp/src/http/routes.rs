@@ -4,14 +4,19 @@ use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    extract::{DefaultBodyLimit, Path, State as Shared},
+    extract::{DefaultBodyLimit, Path, Request, State as Shared},
     http::{HeaderMap, HeaderValue, StatusCode, header},
-    response::{IntoResponse, Response},
+    middleware::{Next, from_fn},
+    response::{Html, IntoResponse, Response},
     routing::{get, post},
 };
 use serde_json::{Value, json};
 
-use super::state::{State, random_id};
+use super::{
+    body::{Body, error},
+    conformance,
+    state::State,
+};
 use crate::verify::Refusal;
 
 const COOKIE: &str = "session";
@@ -22,7 +27,8 @@ const POLICY: &str =
 
 /// Makes the router of a relying party.
 pub(super) fn router(state: Arc<State>) -> Router {
-    Router::new()
+    let router = Router::new()
+        .route("/", get(|| async { Html(include_str!("index.html")) }))
         .route("/healthz", get(|| async { "ok" }))
         .route("/session", get(session))
         .route("/session/bootstrap", post(bootstrap))
@@ -36,13 +42,28 @@ pub(super) fn router(state: Arc<State>) -> Router {
         .route("/webauthn/authentication", post(authenticate))
         .route("/admin/users/{name}/passkeys", get(passkeys))
         .route(POLICY, get(policy).patch(set_policy))
+        .merge(conformance::router());
+    guarded(router).with_state(state)
+}
+
+/// Bounds bodies, and answers for a handler that panics.
+fn guarded<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
+    router
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
-        .with_state(state)
+        .layer(from_fn(|request: Request, next: Next| async {
+            // A panic ends the task that it happens in, and nothing else.
+            let answer = tokio::spawn(next.run(request)).await;
+            answer.unwrap_or_else(|_| {
+                let status = StatusCode::INTERNAL_SERVER_ERROR;
+                error(status, &[], "something went wrong here")
+            })
+        }))
 }
 
 type App = Shared<Arc<State>>;
 
-fn session_id(headers: &HeaderMap) -> Option<String> {
+/// Finds the session in the cookies.
+pub(super) fn session_id(headers: &HeaderMap) -> Option<String> {
     let cookies = headers.get(header::COOKIE)?.to_str().ok()?;
     let pairs = cookies
         .split(';')
@@ -53,7 +74,8 @@ fn session_id(headers: &HeaderMap) -> Option<String> {
         .next()
 }
 
-fn with_session(id: &str, body: Value) -> Response {
+/// Answers, and sets the session's cookie.
+pub(super) fn with_session(id: &str, body: Value) -> Response {
     let cookie = format!("{COOKIE}={id}; Path=/; HttpOnly; Secure; SameSite=Strict");
     let mut response = Json(body).into_response();
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {
@@ -72,8 +94,7 @@ fn refused(refusal: &Refusal) -> Response {
     } else {
         StatusCode::BAD_REQUEST
     };
-    let body = json!({ "error": { "reasons": refusal.reasons, "message": refusal.message } });
-    (status, Json(body)).into_response()
+    error(status, &refusal.reasons, &refusal.message)
 }
 
 fn answer(result: Result<Value, Refusal>) -> Response {
@@ -87,14 +108,10 @@ async fn session(Shared(state): App, headers: HeaderMap) -> Json<Value> {
     Json(json!({ "user": state.session_user(session_id(&headers).as_deref()) }))
 }
 
-async fn bootstrap(Shared(state): App, Json(body): Json<Value>) -> Response {
+async fn bootstrap(Shared(state): App, Body(body): Body) -> Response {
     match state.bootstrap(&body) {
         Some(id) => with_session(&id, json!({ "user": body["username"] })),
-        None => (
-            StatusCode::UNAUTHORIZED,
-            Json(json!({ "error": { "message": "wrong name or pass" } })),
-        )
-            .into_response(),
+        None => error(StatusCode::UNAUTHORIZED, &[], "wrong name or pass"),
     }
 }
 
@@ -106,27 +123,33 @@ async fn sign_out(Shared(state): App, headers: HeaderMap) -> Json<Value> {
 async fn registration_options(
     Shared(state): App,
     headers: HeaderMap,
-    Json(body): Json<Value>,
+    Body(body): Body,
 ) -> Response {
     answer(state.registration_options(session_id(&headers).as_deref(), &body))
 }
 
-async fn register(Shared(state): App, headers: HeaderMap, Json(body): Json<Value>) -> Response {
-    answer(state.register(session_id(&headers).as_deref(), body))
+async fn register(Shared(state): App, headers: HeaderMap, Body(body): Body) -> Response {
+    let session = session_id(&headers);
+    let session = session.as_deref();
+    let ceremony = state.take_ceremony(session, true, &body).await;
+    answer(state.register(session, ceremony, body))
 }
 
 async fn authentication_options(
     Shared(state): App,
     headers: HeaderMap,
-    Json(body): Json<Value>,
+    Body(body): Body,
 ) -> Response {
-    let id = session_id(&headers).unwrap_or_else(random_id);
+    let id = state.session_or_new(session_id(&headers));
     let options = state.request_options(&id, &body);
     with_session(&id, options)
 }
 
-async fn authenticate(Shared(state): App, headers: HeaderMap, Json(body): Json<Value>) -> Response {
-    match state.authenticate(session_id(&headers).as_deref(), body) {
+async fn authenticate(Shared(state): App, headers: HeaderMap, Body(body): Body) -> Response {
+    let session = session_id(&headers);
+    let session = session.as_deref();
+    let ceremony = state.take_ceremony(session, false, &body).await;
+    match state.authenticate(session, ceremony, body) {
         Ok((body, id)) => with_session(&id, body),
         Err(refusal) => refused(&refusal),
     }
@@ -139,17 +162,54 @@ async fn passkeys(Shared(state): App, Path(name): Path<String>) -> Json<Value> {
 async fn policy(Shared(state): App) -> Response {
     match state.policy() {
         Some(policy) => Json(policy).into_response(),
-        None => StatusCode::NOT_FOUND.into_response(),
+        None => error(StatusCode::NOT_FOUND, &[], "there is no policy"),
     }
 }
 
-async fn set_policy(Shared(state): App, Json(body): Json<Value>) -> Response {
+/// Answers as Graph does: 204, or an error with an inner reason.
+async fn set_policy(Shared(state): App, Body(body): Body) -> Response {
     match state.set_policy(&body) {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(rule) => {
-            let error =
-                json!({ "code": "badRequest", "message": rule, "innerError": { "reason": rule } });
+        Err(broken) => {
+            let error = json!({
+                "code": "badRequest",
+                "message": broken.message,
+                "innerError": { "reason": broken.rule },
+            });
             (StatusCode::BAD_REQUEST, Json(json!({ "error": error }))).into_response()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::{TcpListener, TcpStream},
+    };
+
+    use super::*;
+
+    async fn panics() -> &'static str {
+        panic!("a handler's mistake")
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_panics_is_answered_for() {
+        let router = guarded(Router::new().route("/", get(panics)));
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        // The connection goes on: both requests are answered on it.
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = "GET / HTTP/1.1\r\nhost: rp.test\r\n";
+        let requests = format!("{request}\r\n{request}connection: close\r\n\r\n");
+        stream.write_all(requests.as_bytes()).await.unwrap();
+        let mut answers = String::new();
+        stream.read_to_string(&mut answers).await.unwrap();
+        assert_eq!(answers.matches("HTTP/1.1 500").count(), 2, "{answers}");
+        assert!(answers.contains("\"error\""));
     }
 }

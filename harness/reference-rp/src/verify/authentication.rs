@@ -2,19 +2,14 @@
 
 use serde_json::Value;
 
-use super::{Expected, Record, Refusal, Situation, bytes, client_data, refuse, text};
-use crate::{
-    parse::AuthenticatorData,
-    policy::{Credential, admit_credential},
+use super::{
+    Expected, Record, Refusal, Situation, client_data, flags, keep_policy, refuse,
+    response::{bytes, extension_results, raw_id, text},
 };
-
-const STEPS: client_data::Steps = client_data::Steps {
-    parse: "auth.9",
-    kind: ("auth.10", "webauthn.get"),
-    challenge: "auth.11",
-    origin: "auth.12",
-    cross_origin: "auth.13",
-    top_origin: "auth.14",
+use crate::{
+    defects::{Defect, Defects},
+    parse::AuthenticatorData,
+    policy::BackupEligibilityAtSignIn,
 };
 
 /// Everything that an authentication's verification depends on.
@@ -52,128 +47,237 @@ pub struct Signed {
 pub fn verify_authentication(
     exchange: &Authentication,
     expected: &Expected,
+    defects: &Defects,
 ) -> Result<Signed, Refusal> {
-    let response = &exchange.response;
-    if text(response, "/type")? != "public-key"
-        || response.pointer("/response/attestationObject").is_some()
-    {
-        return refuse("auth.3", "this is no AuthenticatorAssertionResponse");
+    let ceremony = Ceremony {
+        exchange,
+        expected,
+        defects,
+    };
+    let response = ceremony.step_3_response()?;
+    ceremony.step_4_extension_results()?;
+    ceremony.step_5_allowed(&response)?;
+    let record = ceremony.step_6_identify(&response)?;
+    let data = ceremony.step_7_authenticator_data(&response)?;
+    let parsed = ceremony.steps_8_9_client_data(&response)?;
+    let client_data = client_data::Check {
+        client_data: &parsed,
+        expected,
+        defects,
+    };
+    ceremony.step_10_type(&client_data)?;
+    ceremony.step_11_challenge(&client_data)?;
+    ceremony.step_12_origin(&client_data)?;
+    ceremony.step_13_cross_origin(&client_data)?;
+    ceremony.step_14_top_origin(&client_data)?;
+    let flags = flags::Check {
+        data: &data,
+        expected,
+        defects,
+    };
+    ceremony.step_15_rp_id_hash(&flags)?;
+    ceremony.step_16_user_present(&flags)?;
+    ceremony.step_17_user_verified(&flags)?;
+    ceremony.step_18_backup_state(&flags)?;
+    ceremony.step_19_backup_eligibility(&data, record)?;
+    let hash = ceremony.step_20_hash(&response);
+    ceremony.step_21_signature(&response, &data, &hash, record)?;
+    ceremony.step_22_sign_count(&data, record)?;
+    // Step 23: outputs of extensions are ignored. Step 24 updates the record when nothing refuses.
+    keep_policy(
+        record,
+        &exchange.situation.subject,
+        false,
+        expected,
+        defects,
+    )?;
+    let user = exchange.identified.as_ref().unwrap_or(&record.user);
+    Ok(Signed {
+        user: user.clone(),
+        sign_count: data.sign_count,
+        backup_state: data.has(AuthenticatorData::BS),
+    })
+}
+
+/// The response's members, decoded.
+struct Response {
+    raw_id: Vec<u8>,
+    client_data_json: Vec<u8>,
+    authenticator_data: Vec<u8>,
+    signature: Vec<u8>,
+    user_handle: Option<Vec<u8>>,
+}
+
+struct Ceremony<'a> {
+    exchange: &'a Authentication,
+    expected: &'a Expected,
+    defects: &'a Defects,
+}
+
+impl<'a> Ceremony<'a> {
+    fn step_3_response(&self) -> Result<Response, Refusal> {
+        let json = &self.exchange.response;
+        if text(json, "/type")? != "public-key"
+            || json.pointer("/response/attestationObject").is_some()
+        {
+            return refuse("auth.3", "this is no AuthenticatorAssertionResponse");
+        }
+        let user_handle = match json.pointer("/response/userHandle") {
+            None | Some(Value::Null) => None,
+            Some(_) => Some(bytes(json, "/response/userHandle")?),
+        };
+        Ok(Response {
+            raw_id: raw_id(json)?,
+            client_data_json: bytes(json, "/response/clientDataJSON")?,
+            authenticator_data: bytes(json, "/response/authenticatorData")?,
+            signature: bytes(json, "/response/signature")?,
+            user_handle,
+        })
     }
-    let raw_id = bytes(response, "/rawId")?;
-    if text(response, "/id")? != text(response, "/rawId")? {
-        return refuse("parse", "id and rawId differ");
+
+    fn step_4_extension_results(&self) -> Result<(), Refusal> {
+        extension_results(&self.exchange.response)
     }
-    if !exchange.allowed.is_empty() && !exchange.allowed.contains(&raw_id) {
-        return refuse(
+
+    fn step_5_allowed(&self, response: &Response) -> Result<(), Refusal> {
+        let allowed = &self.exchange.allowed;
+        if allowed.is_empty()
+            || allowed.contains(&response.raw_id)
+            || self.defects.has(Defect::AllowCredentialsIgnored)
+        {
+            return Ok(());
+        }
+        refuse(
             "auth.5",
             "the credential is not among those that were allowed",
-        );
+        )
     }
-    let record = step_6_identify(exchange)?;
-    let client_data_json = bytes(response, "/response/clientDataJSON")?;
-    let hash = client_data::verify(
-        &client_data_json,
-        exchange.challenge.as_deref(),
-        expected,
-        &STEPS,
-    )?;
-    let data = match AuthenticatorData::parse(&bytes(response, "/response/authenticatorData")?) {
-        Ok(data) if data.attested.is_none() => data,
-        Ok(_) => return refuse("auth.7", "an assertion carries no attested credential data"),
-        Err(message) => return refuse("auth.7", message),
-    };
-    steps_15_to_19_flags(&data, record, expected)?;
-    keep_policy(record, exchange, expected)?;
-    let signed = [data.bytes.as_slice(), &hash].concat();
-    if !record
-        .key
-        .verifies(&signed, &bytes(response, "/response/signature")?)
-    {
-        return refuse("auth.21", "the signature is wrong");
-    }
-    let counts = data.sign_count != 0 || record.sign_count != 0;
-    if counts && data.sign_count <= record.sign_count && expected.counter_must_rise {
-        return refuse("auth.22", "the signature counter did not rise");
-    }
-    let backup_state = data.has(AuthenticatorData::BS);
-    Ok(Signed {
-        user: record.user.clone(),
-        sign_count: data.sign_count,
-        backup_state,
-    })
-}
 
-fn step_6_identify(exchange: &Authentication) -> Result<&Record, Refusal> {
-    let Some((record, handle)) = &exchange.record else {
-        return refuse("auth.6", "the credential is not known");
-    };
-    let sent = exchange
-        .response
-        .pointer("/response/userHandle")
-        .filter(|handle| !handle.is_null());
-    let sent = sent
-        .map(|_| bytes(&exchange.response, "/response/userHandle"))
-        .transpose()?;
-    if exchange
-        .identified
-        .as_ref()
-        .is_some_and(|user| *user != record.user)
-    {
-        return refuse("auth.6", "the credential belongs to another user");
-    }
-    match sent {
-        Some(sent) if sent != *handle => refuse("auth.6", "the user handle is another user's"),
-        None if exchange.identified.is_none() => {
-            refuse("auth.6", "nobody was named, and there is no user handle")
+    fn step_6_identify(&self, response: &Response) -> Result<&'a Record, Refusal> {
+        let Some((record, handle)) = &self.exchange.record else {
+            return refuse("auth.6", "the credential is not known");
+        };
+        let identified = self.exchange.identified.as_ref();
+        let of_another = identified.is_some_and(|user| *user != record.user);
+        if of_another && !self.defects.has(Defect::CredentialOwnerNotCompared) {
+            return refuse("auth.6", "the credential belongs to another user");
         }
-        _ => Ok(record),
-    }
-}
-
-fn steps_15_to_19_flags(
-    data: &AuthenticatorData,
-    record: &Record,
-    expected: &Expected,
-) -> Result<(), Refusal> {
-    if !client_data::is_rp_id_hash(&data.rp_id_hash, &expected.rp_id) {
-        return refuse("auth.15", "the RP ID is another");
-    }
-    if !data.has(AuthenticatorData::UP) {
-        return refuse("auth.16", "the user was not present");
-    }
-    if !data.has(AuthenticatorData::UV) && expected.user_verification == "required" {
-        return refuse("auth.17", "the user was not verified");
-    }
-    if data.has(AuthenticatorData::BS) && !data.has(AuthenticatorData::BE) {
-        return refuse("auth.18", "backed up, but not eligible for backup");
-    }
-    if data.has(AuthenticatorData::BE) != record.backup_eligible {
-        return refuse(
-            "auth.19",
-            "eligibility for backup changed since registration",
-        );
-    }
-    Ok(())
-}
-
-fn keep_policy(
-    record: &Record,
-    exchange: &Authentication,
-    expected: &Expected,
-) -> Result<(), Refusal> {
-    let Some(policy) = &expected.policy else {
-        return Ok(());
-    };
-    let credential = Credential {
-        synced: record.synced,
-        aaguid: record.aaguid,
-        format: record.format.clone(),
-        attested: record.attested,
-    };
-    admit_credential(policy, &exchange.situation.subject, &credential, false).map_err(|reasons| {
-        Refusal {
-            reasons,
-            message: "the policy does not take this passkey".to_owned(),
+        match &response.user_handle {
+            Some(sent) if sent != handle && !self.defects.has(Defect::UserHandleNotCompared) => {
+                refuse("auth.6", "the user handle is another user's")
+            }
+            None if identified.is_none()
+                && !self.defects.has(Defect::MissingUserHandleAccepted) =>
+            {
+                refuse("auth.6", "nobody was named, and there is no user handle")
+            }
+            _ => Ok(record),
         }
-    })
+    }
+
+    fn step_7_authenticator_data(&self, response: &Response) -> Result<AuthenticatorData, Refusal> {
+        match AuthenticatorData::parse(&response.authenticator_data) {
+            Ok(data) if data.attested.is_none() => Ok(data),
+            Ok(_) => refuse("auth.7", "an assertion carries no attested credential data"),
+            Err(message) => refuse("auth.7", message),
+        }
+    }
+
+    fn steps_8_9_client_data(
+        &self,
+        response: &Response,
+    ) -> Result<serde_json::Map<String, Value>, Refusal> {
+        client_data::parse("auth.9", &response.client_data_json)
+    }
+
+    fn step_10_type(&self, client_data: &client_data::Check<'_>) -> Result<(), Refusal> {
+        client_data.kind("auth.10", "webauthn.get", Defect::AuthTypeNotCompared)
+    }
+
+    fn step_11_challenge(&self, client_data: &client_data::Check<'_>) -> Result<(), Refusal> {
+        client_data.challenge("auth.11", self.exchange.challenge.as_deref())
+    }
+
+    fn step_12_origin(&self, client_data: &client_data::Check<'_>) -> Result<(), Refusal> {
+        client_data.origin("auth.12")
+    }
+
+    fn step_13_cross_origin(&self, client_data: &client_data::Check<'_>) -> Result<(), Refusal> {
+        client_data.cross_origin("auth.13")
+    }
+
+    fn step_14_top_origin(&self, client_data: &client_data::Check<'_>) -> Result<(), Refusal> {
+        client_data.top_origin("auth.14")
+    }
+
+    fn step_15_rp_id_hash(&self, flags: &flags::Check<'_>) -> Result<(), Refusal> {
+        flags.rp_id_hash("auth.15")
+    }
+
+    fn step_16_user_present(&self, flags: &flags::Check<'_>) -> Result<(), Refusal> {
+        flags.user_present("auth.16")
+    }
+
+    fn step_17_user_verified(&self, flags: &flags::Check<'_>) -> Result<(), Refusal> {
+        flags.user_verified("auth.17")
+    }
+
+    fn step_18_backup_state(&self, flags: &flags::Check<'_>) -> Result<(), Refusal> {
+        flags.backup_state("auth.18")
+    }
+
+    fn step_19_backup_eligibility(
+        &self,
+        data: &AuthenticatorData,
+        record: &Record,
+    ) -> Result<(), Refusal> {
+        let strict = self.expected.switches.backup_eligibility_at_sign_in
+            == BackupEligibilityAtSignIn::WebauthnStrict;
+        let changed = data.has(AuthenticatorData::BE) != record.backup_eligible;
+        if changed && strict && !self.defects.has(Defect::BackupEligibilityChangeAccepted) {
+            return refuse(
+                "auth.19",
+                "eligibility for backup changed since registration",
+            );
+        }
+        Ok(())
+    }
+
+    fn step_20_hash(&self, response: &Response) -> Vec<u8> {
+        client_data::hash(&response.client_data_json)
+    }
+
+    fn step_21_signature(
+        &self,
+        response: &Response,
+        data: &AuthenticatorData,
+        hash: &[u8],
+        record: &Record,
+    ) -> Result<(), Refusal> {
+        let signed = [data.bytes.as_slice(), hash].concat();
+        let verified = record.key.verifies(&signed, &response.signature)
+            || (self.defects.has(Defect::ClientDataNotSigned)
+                && record.key.verifies(&data.bytes, &response.signature));
+        if verified || self.defects.has(Defect::AssertionSignatureNotVerified) {
+            return Ok(());
+        }
+        refuse("auth.21", "the signature is wrong")
+    }
+
+    /// Counters that stay zero say that the authenticator has none.
+    fn step_22_sign_count(&self, data: &AuthenticatorData, record: &Record) -> Result<(), Refusal> {
+        let (new, stored) = (data.sign_count, record.sign_count);
+        let rose = if self.defects.has(Defect::SignCountEqualAccepted) {
+            new >= stored
+        } else {
+            new > stored
+        };
+        let counts = new != 0 || stored != 0;
+        let refuses =
+            self.expected.counter_must_rise && !self.defects.has(Defect::SignCountNotCompared);
+        if counts && !rose && refuses {
+            return refuse("auth.22", "the signature counter did not rise");
+        }
+        Ok(())
+    }
 }

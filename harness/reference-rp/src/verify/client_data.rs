@@ -1,72 +1,110 @@
-//! The steps on client data, which both ceremonies share: 7.1 steps 5 to 12, 7.2 steps 8 to 14 and 20.
+//! What both ceremonies ask of client data (WebAuthn L3, 5.8.1): 7.1 steps 5 to 12, 7.2 steps 8 to 14 and 20.
 
 use aws_lc_rs::digest::{SHA256, digest};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{Expected, Refusal, refuse};
-use crate::parse::to_base64url;
+use crate::{
+    defects::{Defect, Defects},
+    parse::to_base64url,
+};
 
-/// The numbers that the shared steps have in one ceremony.
-pub(super) struct Steps {
-    pub parse: &'static str,
-    pub kind: (&'static str, &'static str),
-    pub challenge: &'static str,
-    pub origin: &'static str,
-    pub cross_origin: &'static str,
-    pub top_origin: &'static str,
-}
-
-/// Verifies client data and returns its hash.
-pub(super) fn verify(
-    bytes: &[u8],
-    challenge: Option<&[u8]>,
-    expected: &Expected,
-    steps: &Steps,
-) -> Result<Vec<u8>, Refusal> {
+/// Decodes and parses client data.
+pub(super) fn parse(step: &str, bytes: &[u8]) -> Result<Map<String, Value>, Refusal> {
     // UTF-8 decode drops a byte order mark, and replaces what is not UTF-8.
     let text = String::from_utf8_lossy(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes));
-    let Ok(client_data @ Value::Object(_)) = serde_json::from_str::<Value>(&text) else {
-        return refuse(steps.parse, "the client data is no JSON object");
-    };
-    if client_data["type"] != steps.kind.1 {
-        return refuse(steps.kind.0, "the client data is of another ceremony");
+    match serde_json::from_str(&text) {
+        Ok(Value::Object(client_data)) => Ok(client_data),
+        _ => refuse(step, "the client data is no JSON object"),
     }
-    let Some(challenge) = challenge else {
-        return refuse(
-            steps.challenge,
-            "no challenge is outstanding in this session",
-        );
-    };
-    if client_data["challenge"] != to_base64url(challenge).as_str() {
-        return refuse(
-            steps.challenge,
-            "the challenge is not the one that was sent",
-        );
-    }
-    if client_data["origin"] != expected.origin.as_str() {
-        return refuse(steps.origin, "the origin is not the expected one");
-    }
-    if client_data["crossOrigin"] == true && !expected.cross_origin {
-        return refuse(
-            steps.cross_origin,
-            "an iframe of another origin is not expected",
-        );
-    }
-    if let Some(top_origin) = client_data.get("topOrigin") {
-        let known = top_origin
-            .as_str()
-            .is_some_and(|origin| expected.top_origins.iter().any(|top| top == origin));
-        if !known || !expected.cross_origin {
-            return refuse(
-                steps.top_origin,
-                "the embedding origin is not an expected one",
-            );
-        }
-    }
-    Ok(digest(&SHA256, bytes).as_ref().to_vec())
 }
 
-/// Tells whether a hash is that of the RP ID.
-pub(super) fn is_rp_id_hash(hash: &[u8; 32], rp_id: &str) -> bool {
-    digest(&SHA256, rp_id.as_bytes()).as_ref() == hash
+/// Client data in the hands of one ceremony.
+pub(super) struct Check<'a> {
+    pub client_data: &'a Map<String, Value>,
+    pub expected: &'a Expected,
+    pub defects: &'a Defects,
+}
+
+impl Check<'_> {
+    fn text(&self, name: &str) -> Option<&str> {
+        self.client_data.get(name).and_then(Value::as_str)
+    }
+
+    pub(super) fn kind(&self, step: &str, kind: &str, skip: Defect) -> Result<(), Refusal> {
+        if self.text("type") == Some(kind) || self.defects.has(skip) {
+            return Ok(());
+        }
+        refuse(step, "the client data is of another ceremony")
+    }
+
+    pub(super) fn challenge(&self, step: &str, sent: Option<&[u8]>) -> Result<(), Refusal> {
+        let Some(sent) = sent else {
+            return refuse(step, "no challenge is outstanding in this session");
+        };
+        if self.text("challenge") == Some(&to_base64url(sent))
+            || self.defects.has(Defect::ChallengeNotCompared)
+        {
+            return Ok(());
+        }
+        refuse(step, "the challenge is not the one that was sent")
+    }
+
+    pub(super) fn origin(&self, step: &str) -> Result<(), Refusal> {
+        let origin = self.text("origin").unwrap_or_default();
+        let expected = self.expected.origin.as_str();
+        let known = self.defects.has(Defect::OriginNotCompared)
+            || origin == expected
+            || (self.defects.has(Defect::OriginComparedByPrefix) && origin.starts_with(expected))
+            || (self.defects.has(Defect::OriginComparedBySuffix)
+                && is_of_site(origin, &self.expected.rp_id));
+        if known {
+            return Ok(());
+        }
+        refuse(step, "the origin is not the expected one")
+    }
+
+    pub(super) fn cross_origin(&self, step: &str) -> Result<(), Refusal> {
+        // A value of another type cannot say that the page is not embedded.
+        let embedded = !matches!(
+            self.client_data.get("crossOrigin"),
+            None | Some(Value::Bool(false))
+        );
+        if embedded && !self.expected.cross_origin && !self.defects.has(Defect::CrossOriginIgnored)
+        {
+            return refuse(step, "an iframe of another origin is not expected");
+        }
+        Ok(())
+    }
+
+    pub(super) fn top_origin(&self, step: &str) -> Result<(), Refusal> {
+        if !self.client_data.contains_key("topOrigin") || self.defects.has(Defect::TopOriginIgnored)
+        {
+            return Ok(());
+        }
+        let top_origin = self.text("topOrigin");
+        let known = self
+            .expected
+            .top_origins
+            .iter()
+            .any(|known| top_origin == Some(known));
+        if known && self.expected.cross_origin {
+            return Ok(());
+        }
+        refuse(step, "the embedding origin is not an expected one")
+    }
+}
+
+/// Tells whether an https origin's host is the RP ID or a subdomain of it.
+fn is_of_site(origin: &str, rp_id: &str) -> bool {
+    let host = origin
+        .strip_prefix("https://")
+        .map(|rest| rest.split(':').next().unwrap_or_default());
+    host.and_then(|host| host.strip_suffix(rp_id))
+        .is_some_and(|before| before.is_empty() || before.ends_with('.'))
+}
+
+/// Hashes client data as it was sent.
+pub(super) fn hash(bytes: &[u8]) -> Vec<u8> {
+    digest(&SHA256, bytes).as_ref().to_vec()
 }

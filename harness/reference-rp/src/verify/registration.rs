@@ -1,23 +1,19 @@
 //! Registering a new credential (WebAuthn L3, 7.1).
 
-use ciborium::Value as Cbor;
 use serde_json::Value;
 
-use super::{Expected, Record, Refusal, Situation, bytes, client_data, refuse, text};
+use super::{
+    Expected, Record, Refusal, Situation, client_data, flags, keep_policy, refuse,
+    response::{bytes, extension_results, raw_id, text},
+};
 use crate::{
-    parse::{Attested, AuthenticatorData, cbor, member},
-    policy::{Credential, admit_credential},
-    trust::{self, FIRST_PARTY_FORMAT, Statement},
+    defects::{Defect, Defects},
+    parse::{Attested, AuthenticatorData, cbor, is_built, member},
+    policy::{self, AttestationLevel, InvalidStatement},
+    trust::{self, Statement},
 };
 
-const STEPS: client_data::Steps = client_data::Steps {
-    parse: "reg.6",
-    kind: ("reg.7", "webauthn.create"),
-    challenge: "reg.8",
-    origin: "reg.9",
-    cross_origin: "reg.10",
-    top_origin: "reg.11",
-};
+/// The longest credential ID (4, and 7.1 step 25).
 const LONGEST_CREDENTIAL_ID: usize = 1023;
 
 /// Everything that a registration's verification depends on.
@@ -44,159 +40,306 @@ pub struct Registration {
 pub fn verify_registration(
     exchange: &Registration,
     expected: &Expected,
+    defects: &Defects,
 ) -> Result<Record, Refusal> {
-    let response = &exchange.response;
-    if text(response, "/type")? != "public-key" || response.pointer("/response/signature").is_some()
-    {
-        return refuse("reg.3", "this is no AuthenticatorAttestationResponse");
-    }
-    let client_data_json = bytes(response, "/response/clientDataJSON")?;
-    let hash = client_data::verify(
-        &client_data_json,
-        exchange.challenge.as_deref(),
+    let ceremony = Ceremony {
+        exchange,
         expected,
-        &STEPS,
-    )?;
-    let (format, data, statement) =
-        step_13_decode(&bytes(response, "/response/attestationObject")?)?;
-    let Some(attested) = data.attested.clone() else {
-        return refuse("reg.13", "there is no attested credential data");
+        defects,
     };
-    if text(response, "/id")? != text(response, "/rawId")?
-        || bytes(response, "/rawId")? != attested.credential_id
-    {
-        return refuse("parse", "id, rawId and the attested credential ID differ");
-    }
-    steps_14_to_19_flags(&data, exchange.conditional, expected)?;
-    if !expected.algorithms.contains(&attested.key.algorithm) {
-        return refuse("reg.20", "the algorithm was not offered");
-    }
-    let attested_by = steps_21_to_24_attestation(
-        &format, &data, &attested, &statement, &hash, exchange, expected,
-    )?;
-    if attested.credential_id.len() > LONGEST_CREDENTIAL_ID {
-        return refuse("reg.25", "the credential ID is longer than 1023 bytes");
-    }
-    if exchange.registered.contains(&attested.credential_id) {
-        return refuse("reg.26", "the credential ID is registered already");
-    }
-    let synced = is_synced(&data, &format, attested_by);
-    let record = Record {
-        id: attested.credential_id,
-        user: exchange.user.clone(),
-        key: attested.key,
-        sign_count: data.sign_count,
-        transports: transports(response),
-        backup_eligible: data.has(AuthenticatorData::BE),
-        backup_state: data.has(AuthenticatorData::BS),
-        aaguid: attested.aaguid,
-        format,
-        attested: attested_by,
-        synced,
+    let response = ceremony.step_3_response()?;
+    ceremony.step_4_extension_results()?;
+    let parsed = ceremony.steps_5_6_client_data(&response)?;
+    let client_data = client_data::Check {
+        client_data: &parsed,
+        expected,
+        defects,
     };
-    keep_policy(&record, exchange, expected)?;
+    ceremony.step_7_type(&client_data)?;
+    ceremony.step_8_challenge(&client_data)?;
+    ceremony.step_9_origin(&client_data)?;
+    ceremony.step_10_cross_origin(&client_data)?;
+    ceremony.step_11_top_origin(&client_data)?;
+    let hash = ceremony.step_12_hash(&response);
+    let object = ceremony.step_13_attestation_object(&response)?;
+    let flags = flags::Check {
+        data: &object.data,
+        expected,
+        defects,
+    };
+    ceremony.step_14_rp_id_hash(&flags)?;
+    ceremony.step_15_user_present(&flags)?;
+    ceremony.step_16_user_verified(&flags)?;
+    ceremony.step_17_backup_state(&flags)?;
+    ceremony.step_18_backup_eligibility(&object)?;
+    // Step 19: no policy rests on the backup state.
+    ceremony.step_20_algorithm(&object)?;
+    ceremony.step_21_format(&object)?;
+    let statement = ceremony.step_22_statement(&object, &hash)?;
+    let proven = ceremony.steps_23_24_trust(&object, &statement)?;
+    ceremony.step_25_credential_id_length(&object)?;
+    ceremony.step_26_credential_id_is_new(&object)?;
+    let mut record = ceremony.step_27_record(object, proven);
+    // Step 28: outputs of extensions are ignored. Step 29 stores the record when the policy takes it.
+    let subject = &exchange.situation.subject;
+    keep_policy(&record, subject, true, expected, defects)?;
+    record.attested = proven && ceremony.keeps_level();
     Ok(record)
 }
 
-fn step_13_decode(object: &[u8]) -> Result<(String, AuthenticatorData, Cbor), Refusal> {
-    let mut rest = object;
-    let decoded = cbor(&mut rest).filter(|_| rest.is_empty());
-    let Some(decoded) = decoded else {
-        return refuse("reg.13", "the attestation object is no CBOR");
-    };
-    let parts = (
-        member(&decoded, "fmt"),
-        member(&decoded, "authData"),
-        member(&decoded, "attStmt"),
-    );
-    let (Some(Cbor::Text(format)), Some(Cbor::Bytes(data)), Some(statement @ Cbor::Map(_))) = parts
-    else {
-        return refuse(
-            "reg.13",
-            "fmt, authData or attStmt is missing or of another type",
-        );
-    };
-    match AuthenticatorData::parse(data) {
-        Ok(data) => Ok((format.clone(), data, statement.clone())),
-        Err(message) => refuse("reg.13", message),
-    }
+/// The response's members, decoded.
+struct Response {
+    raw_id: Vec<u8>,
+    client_data_json: Vec<u8>,
+    attestation_object: Vec<u8>,
 }
 
-fn steps_14_to_19_flags(
-    data: &AuthenticatorData,
-    conditional: bool,
-    expected: &Expected,
-) -> Result<(), Refusal> {
-    if !client_data::is_rp_id_hash(&data.rp_id_hash, &expected.rp_id) {
-        return refuse("reg.14", "the RP ID is another");
-    }
-    if !data.has(AuthenticatorData::UP) && !conditional {
-        return refuse("reg.15", "the user was not present");
-    }
-    if !data.has(AuthenticatorData::UV) && expected.user_verification == "required" {
-        return refuse("reg.16", "the user was not verified");
-    }
-    if data.has(AuthenticatorData::BS) && !data.has(AuthenticatorData::BE) {
-        return refuse("reg.17", "backed up, but not eligible for backup");
-    }
-    if data.has(AuthenticatorData::BE) && expected.single_device_required {
-        return refuse("reg.18", "only passkeys that stay on one device are taken");
-    }
-    Ok(())
+/// The attestation object (6.5), decoded.
+struct Object {
+    format: String,
+    data: AuthenticatorData,
+    attested: Attested,
+    statement: ciborium::Value,
 }
 
-/// Returns whether the authenticator's model is proven.
-fn steps_21_to_24_attestation(
-    format: &str,
-    data: &AuthenticatorData,
-    attested: &Attested,
-    statement: &Cbor,
-    hash: &[u8],
-    exchange: &Registration,
-    expected: &Expected,
-) -> Result<bool, Refusal> {
-    let signed = [data.bytes.as_slice(), hash].concat();
-    let verified =
-        match trust::verify_statement(format, statement, &signed, &attested.key, attested.aaguid) {
-            Ok(Statement::Unknown) if expected.policy.is_none() => {
-                return refuse("reg.21", "the attestation format is not supported");
-            }
-            Ok(verified) => verified,
-            Err(message) => return refuse("reg.22", message),
-        };
-    let now = exchange.situation.now;
-    let proven = trust::is_attested(&expected.anchors, format, &verified, attested.aaguid, now);
-    if expected.attestation_required && !proven {
-        return refuse("reg.24", "the attestation leads to no trusted root");
-    }
-    Ok(proven)
+struct Ceremony<'a> {
+    exchange: &'a Registration,
+    expected: &'a Expected,
+    defects: &'a Defects,
 }
 
-/// First-party apps are device-bound when attested, whatever their platform makes them say.
-fn is_synced(data: &AuthenticatorData, format: &str, attested: bool) -> bool {
-    data.has(AuthenticatorData::BE) && !(attested && format == FIRST_PARTY_FORMAT)
-}
-
-fn keep_policy(
-    record: &Record,
-    exchange: &Registration,
-    expected: &Expected,
-) -> Result<(), Refusal> {
-    let Some(policy) = &expected.policy else {
-        return Ok(());
-    };
-    let credential = Credential {
-        synced: record.synced,
-        aaguid: record.aaguid,
-        format: record.format.clone(),
-        attested: record.attested,
-    };
-    admit_credential(policy, &exchange.situation.subject, &credential, true).map_err(|reasons| {
-        Refusal {
-            reasons,
-            message: "the policy does not take this passkey".to_owned(),
+impl Ceremony<'_> {
+    fn step_3_response(&self) -> Result<Response, Refusal> {
+        let json = &self.exchange.response;
+        if text(json, "/type")? != "public-key" || json.pointer("/response/signature").is_some() {
+            return refuse("reg.3", "this is no AuthenticatorAttestationResponse");
         }
-    })
+        Ok(Response {
+            raw_id: raw_id(json)?,
+            client_data_json: bytes(json, "/response/clientDataJSON")?,
+            attestation_object: bytes(json, "/response/attestationObject")?,
+        })
+    }
+
+    fn step_4_extension_results(&self) -> Result<(), Refusal> {
+        extension_results(&self.exchange.response)
+    }
+
+    fn steps_5_6_client_data(
+        &self,
+        response: &Response,
+    ) -> Result<serde_json::Map<String, Value>, Refusal> {
+        client_data::parse("reg.6", &response.client_data_json)
+    }
+
+    fn step_7_type(&self, client_data: &client_data::Check<'_>) -> Result<(), Refusal> {
+        client_data.kind("reg.7", "webauthn.create", Defect::RegTypeNotCompared)
+    }
+
+    fn step_8_challenge(&self, client_data: &client_data::Check<'_>) -> Result<(), Refusal> {
+        client_data.challenge("reg.8", self.exchange.challenge.as_deref())
+    }
+
+    fn step_9_origin(&self, client_data: &client_data::Check<'_>) -> Result<(), Refusal> {
+        client_data.origin("reg.9")
+    }
+
+    fn step_10_cross_origin(&self, client_data: &client_data::Check<'_>) -> Result<(), Refusal> {
+        client_data.cross_origin("reg.10")
+    }
+
+    fn step_11_top_origin(&self, client_data: &client_data::Check<'_>) -> Result<(), Refusal> {
+        client_data.top_origin("reg.11")
+    }
+
+    fn step_12_hash(&self, response: &Response) -> Vec<u8> {
+        client_data::hash(&response.client_data_json)
+    }
+
+    fn step_13_attestation_object(&self, response: &Response) -> Result<Object, Refusal> {
+        let mut rest = response.attestation_object.as_slice();
+        let Some(decoded) = cbor(&mut rest).filter(|_| rest.is_empty()) else {
+            return refuse("reg.13", "the attestation object is no CBOR");
+        };
+        let format = member(&decoded, "fmt").and_then(ciborium::Value::as_text);
+        let data = member(&decoded, "authData").and_then(ciborium::Value::as_bytes);
+        let statement = member(&decoded, "attStmt").filter(|statement| statement.is_map());
+        let (Some(format), Some(data), Some(statement)) = (format, data, statement) else {
+            return refuse(
+                "reg.13",
+                "fmt, authData or attStmt is missing or of another type",
+            );
+        };
+        let data = match AuthenticatorData::parse(data) {
+            Ok(data) => data,
+            Err(message) => return refuse("reg.13", message),
+        };
+        let Some(attested) = data.attested.clone() else {
+            return refuse("reg.13", "there is no attested credential data");
+        };
+        // Not a step of 7.1: the response names a credential, and it has to be the attested one (5.1).
+        if attested.credential_id != response.raw_id {
+            return refuse("parse", "rawId is not the attested credential ID");
+        }
+        Ok(Object {
+            format: format.to_owned(),
+            data,
+            attested,
+            statement: statement.clone(),
+        })
+    }
+
+    fn step_14_rp_id_hash(&self, flags: &flags::Check<'_>) -> Result<(), Refusal> {
+        flags.rp_id_hash("reg.14")
+    }
+
+    /// A conditional creation happens without a gesture of the user.
+    fn step_15_user_present(&self, flags: &flags::Check<'_>) -> Result<(), Refusal> {
+        if self.exchange.conditional {
+            return Ok(());
+        }
+        flags.user_present("reg.15")
+    }
+
+    fn step_16_user_verified(&self, flags: &flags::Check<'_>) -> Result<(), Refusal> {
+        flags.user_verified("reg.16")
+    }
+
+    fn step_17_backup_state(&self, flags: &flags::Check<'_>) -> Result<(), Refusal> {
+        flags.backup_state("reg.17")
+    }
+
+    fn step_18_backup_eligibility(&self, object: &Object) -> Result<(), Refusal> {
+        if object.data.has(AuthenticatorData::BE)
+            && self.expected.single_device_required
+            && !self.defects.has(Defect::BackupEligibilityPolicyIgnored)
+        {
+            return refuse("reg.18", "only passkeys that stay on one device are taken");
+        }
+        Ok(())
+    }
+
+    fn step_20_algorithm(&self, object: &Object) -> Result<(), Refusal> {
+        let algorithm = object.attested.key.algorithm;
+        let offered = self.expected.algorithms.contains(&algorithm);
+        if !is_built(algorithm) || !(offered || self.defects.has(Defect::AlgorithmNotChecked)) {
+            return refuse("reg.20", "the algorithm was not offered");
+        }
+        Ok(())
+    }
+
+    /// Under passkey profiles other formats are not verified, and the clause `format` decides whether they are taken.
+    fn step_21_format(&self, object: &Object) -> Result<(), Refusal> {
+        let built = ["none", "packed", trust::FIRST_PARTY_FORMAT];
+        if built.contains(&object.format.as_str())
+            || self.expected.policy.is_some()
+            || self.defects.has(Defect::UnknownFormatAccepted)
+        {
+            return Ok(());
+        }
+        refuse("reg.21", "the attestation format is not supported")
+    }
+
+    fn step_22_statement(&self, object: &Object, hash: &[u8]) -> Result<Statement, Refusal> {
+        let message = [object.data.bytes.as_slice(), hash].concat();
+        let signed = trust::Signed {
+            message: &message,
+            attested: &object.attested,
+        };
+        match trust::verify_statement(&object.format, &object.statement, signed, self.defects) {
+            Ok(statement) => Ok(statement),
+            Err(_) if self.ignores_invalid_statements() => Ok(Statement::Ignored),
+            Err(message) => refuse("reg.22", message),
+        }
+    }
+
+    /// An invalid statement may be ignored only where some profile of the user does not enforce attestation.
+    fn ignores_invalid_statements(&self) -> bool {
+        self.expected.switches.invalid_statement == InvalidStatement::Ignored
+            && self
+                .enforcement()
+                .is_some_and(|enforcement| !enforcement.everywhere)
+    }
+
+    fn steps_23_24_trust(&self, object: &Object, statement: &Statement) -> Result<bool, Refusal> {
+        let proven = trust::is_attested(
+            &self.expected.anchors,
+            &object.format,
+            statement,
+            object.attested.aaguid,
+            self.exchange.situation.now,
+            self.defects,
+        );
+        if self.expected.attestation_required && !proven {
+            return refuse("reg.24", "the attestation leads to no trusted root");
+        }
+        Ok(proven)
+    }
+
+    fn step_25_credential_id_length(&self, object: &Object) -> Result<(), Refusal> {
+        if object.attested.credential_id.len() > LONGEST_CREDENTIAL_ID
+            && !self.defects.has(Defect::CredentialIdLengthNotLimited)
+        {
+            return refuse("reg.25", "the credential ID is longer than 1023 bytes");
+        }
+        Ok(())
+    }
+
+    fn step_26_credential_id_is_new(&self, object: &Object) -> Result<(), Refusal> {
+        if self
+            .exchange
+            .registered
+            .contains(&object.attested.credential_id)
+            && !self.defects.has(Defect::DuplicateCredentialIdAccepted)
+        {
+            return refuse("reg.26", "the credential ID is registered already");
+        }
+        Ok(())
+    }
+
+    fn step_27_record(&self, object: Object, proven: bool) -> Record {
+        let aaguid = object.attested.aaguid;
+        let backup_eligible = object.data.has(AuthenticatorData::BE);
+        Record {
+            user: self.exchange.user.clone(),
+            sign_count: object.data.sign_count,
+            transports: transports(&self.exchange.response),
+            backup_eligible,
+            backup_state: object.data.has(AuthenticatorData::BS),
+            aaguid,
+            self_attested: trust::is_self_attestation(&object.format, &object.statement),
+            attested: proven,
+            synced: policy::is_synced(
+                backup_eligible,
+                self.expected.anchors.first_party_aaguids.contains(&aaguid),
+                proven,
+                &self.expected.switches,
+                self.defects,
+            ),
+            format: object.format,
+            id: object.attested.credential_id,
+            key: object.attested.key,
+        }
+    }
+
+    fn enforcement(&self) -> Option<policy::Enforcement> {
+        let policy = self.expected.policy.as_ref()?;
+        let subject = &self.exchange.situation.subject;
+        Some(policy::enforcement(
+            policy,
+            &self.expected.switches,
+            self.defects,
+            subject,
+        ))
+    }
+
+    /// Tells whether a proven model is stored as proven where no profile asks for it.
+    fn keeps_level(&self) -> bool {
+        self.expected.switches.attestation_level == AttestationLevel::AsVerified
+            || self
+                .enforcement()
+                .is_none_or(|enforcement| enforcement.anywhere)
+    }
 }
 
 fn transports(response: &Value) -> Vec<String> {
