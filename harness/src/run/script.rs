@@ -1,21 +1,24 @@
 //! Plays the steps of one row.
 
+mod metadata;
+mod values;
+
 use std::collections::BTreeMap;
 
 use passkey_authenticators::{
-    Client, ClientError, Observed, SoftwareAuthenticator, Values, ca, seed::Seed,
+    Client, ClientError, Observed, SoftwareAuthenticator, Values, seed::Seed,
 };
 use passkey_model::{
     library::{Library, ProviderInContext},
     platform::Context,
     provider::{AttestationKind, PasskeyType, Transport, UserVerification},
     row::{Row, Step},
-    scenario::{Action, CounterPolicy, Expected, Mediation, Requirement, StepSpec},
+    scenario::{Action, CeremonyKind, CounterPolicy, Expected, Mediation, Requirement, StepSpec},
     verdict::Outcome,
 };
-use passkey_reference_rp::{Config, RunningRp, User, trust::Anchors};
+use passkey_reference_rp::{Config, RunningRp, User};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, task::JoinSet};
 
 use super::api::{Answer, Api, ConnectError};
 
@@ -59,6 +62,7 @@ pub(super) async fn play(
         api,
         seed,
         passkeys: BTreeMap::new(),
+        values: values::at_start(&seed),
         last: None,
     };
     let mut outcomes = Vec::new();
@@ -77,6 +81,7 @@ pub(super) async fn play(
                     Outcome::Rejected { .. },
                     Expected::Rejected | Expected::PolicyRefused
                 )
+                | (Outcome::NoCredential { .. }, Expected::NoCredential)
                 | (_, Expected::Reported)
         );
         outcomes.push(outcome);
@@ -119,34 +124,12 @@ fn config(library: &Library, row: &Row) -> Config {
             single_device_required: settings.single_device_required,
             attestation_required: settings.attestation_required,
             counter_must_rise: settings.counter != Some(CounterPolicy::Report),
-            anchors: anchors(library),
+            anchors: metadata::anchors(library, row),
             policy: row.policy.as_ref().map(|policy| policy.document.clone()),
         },
         users: users.collect(),
         now: NOW,
         challenge_lifetime: CHALLENGE_LIFETIME_SECONDS,
-    }
-}
-
-fn anchors(library: &Library) -> Anchors {
-    let providers = || library.providers.iter().map(|located| &located.value.claim);
-    let of = |kind| {
-        providers()
-            .filter(move |claim| claim.attestation == kind)
-            .map(|claim| claim.aaguid)
-    };
-    let attested: Vec<_> = of(AttestationKind::Packed).collect();
-    Anchors {
-        metadata: ca::known()
-            .map(|ca| ca.metadata(&attested))
-            .unwrap_or_default(),
-        first_party_roots: ca::first_party()
-            .map(|ca| ca.root().to_vec())
-            .into_iter()
-            .collect(),
-        first_party_aaguids: of(AttestationKind::FirstPartyApp)
-            .map(|aaguid| aaguid.bytes())
-            .collect(),
     }
 }
 
@@ -163,6 +146,7 @@ struct Player<'a> {
     api: Api,
     seed: Seed,
     passkeys: BTreeMap<String, SoftwareAuthenticator>,
+    values: Values,
     last: Option<Posted>,
 }
 
@@ -209,37 +193,40 @@ impl Player<'_> {
         } else {
             json!({})
         };
-        let options = match self
-            .api
-            .post(user, "/webauthn/registration/options", &request)
-            .await
-        {
-            Answer::Json(options) => options,
-            Answer::Refused(outcome) => return Ok(outcome),
+        let fetched = self
+            .options(user, spec, CeremonyKind::Registration, &request)
+            .await;
+        let options = match fetched {
+            Ok(options) => options,
+            Err(outcome) => return Ok(outcome),
         };
         self.between(spec).await?;
-        let mut authenticator = SoftwareAuthenticator::new(
-            made.model.clone(),
-            self.seed.derive(&format!("step {index}")),
-        );
-        let client = client(spec, &made);
-        let response = match client.create(
+        let name = spec.credential.as_deref().unwrap_or("passkey").to_owned();
+        let kept = self.passkeys.remove(&name);
+        let kept = kept.filter(|_| spec.credential.is_some());
+        let mut authenticator = kept.unwrap_or_else(|| {
+            SoftwareAuthenticator::new(
+                made.model.clone(),
+                self.seed.derive(&format!("step {index}")),
+            )
+        });
+        let response = client(spec, &made).create(
             &mut authenticator,
             &options,
             spec.mutation.as_ref(),
-            &Values::new(),
-        ) {
+            &self.values,
+        );
+        self.passkeys.insert(name.clone(), authenticator);
+        let response = match response {
             Ok(response) => response,
             Err(error) => return refused_by_client(error),
         };
         if spec.mutation.is_none() && self.row.relying_party.attestation.is_none() {
             faithful(&made, response.observed.as_ref())?;
         }
-        let name = spec.credential.as_deref().unwrap_or("passkey").to_owned();
-        self.passkeys.insert(name, authenticator);
-        Ok(self
-            .finish(user, "/webauthn/registration", response.response)
-            .await)
+        values::add(&mut self.values, &name, &options, &response.response);
+        self.finish(user, CeremonyKind::Registration, spec, response.response)
+            .await
     }
 
     async fn sign_in(&mut self, user: &str, spec: &StepSpec) -> Result<Outcome, String> {
@@ -249,14 +236,16 @@ impl Player<'_> {
             json!({})
         };
         self.api.forget(user);
-        let options = match self
-            .api
-            .post(user, "/webauthn/authentication/options", &request)
-            .await
-        {
-            Answer::Json(options) => options,
-            Answer::Refused(outcome) => return Ok(outcome),
+        let fetched = self
+            .options(user, spec, CeremonyKind::Authentication, &request)
+            .await;
+        let mut options = match fetched {
+            Ok(options) => options,
+            Err(outcome) => return Ok(outcome),
         };
+        if spec.ignore_allow_list {
+            options["allowCredentials"] = json!([]);
+        }
         self.between(spec).await?;
         let name = spec.credential.as_deref().unwrap_or("passkey");
         let mut authenticator = self
@@ -265,6 +254,7 @@ impl Player<'_> {
             .ok_or_else(|| format!("no passkey '{name}' was registered before"))?;
         let kept = authenticator.model.clone();
         override_model(&mut authenticator.model, spec);
+        set_backup_state(&mut authenticator, spec.backup_state);
         let client = Client {
             origin: ORIGIN.to_owned(),
             top_origin: spec.embedded_in.clone(),
@@ -275,22 +265,63 @@ impl Player<'_> {
             &mut authenticator,
             &options,
             spec.mutation.as_ref(),
-            &Values::new(),
+            &self.values,
         );
         authenticator.model = kept;
         self.passkeys.insert(name.to_owned(), authenticator);
         match made {
-            Ok(made) => Ok(self
-                .finish(user, "/webauthn/authentication", made.response)
-                .await),
+            Ok(made) => {
+                self.finish(user, CeremonyKind::Authentication, spec, made.response)
+                    .await
+            }
             Err(error) => refused_by_client(error),
+        }
+    }
+
+    /// Fetches the options of a ceremony; their challenge is another session's or another ceremony's where the step says so.
+    async fn options(
+        &mut self,
+        user: &str,
+        spec: &StepSpec,
+        ceremony: CeremonyKind,
+        request: &Value,
+    ) -> Result<Value, Outcome> {
+        let mut options = self.fetch(user, ceremony, request).await?;
+        if spec.options_of.is_none() && spec.options_from.is_none() {
+            return Ok(options);
+        }
+        let other = spec.options_of.as_deref().unwrap_or(user);
+        let of = spec.options_from.unwrap_or(ceremony);
+        // Whoever is about to sign in has a session in which nobody is signed in.
+        let anonymous = ceremony == CeremonyKind::Authentication || !self.api.has_session(other);
+        if of == CeremonyKind::Registration
+            && anonymous
+            && let Some(refused) = self.bootstrap(other).await
+        {
+            return Err(refused);
+        }
+        let others = self.fetch(other, of, &json!({})).await?;
+        options["challenge"] = others["challenge"].clone();
+        Ok(options)
+    }
+
+    async fn fetch(
+        &mut self,
+        user: &str,
+        ceremony: CeremonyKind,
+        request: &Value,
+    ) -> Result<Value, Outcome> {
+        let path = format!("{}/options", path(ceremony));
+        match self.api.post(user, &path, request).await {
+            Answer::Json(options) => Ok(options),
+            Answer::Refused(outcome) => Err(outcome),
         }
     }
 
     async fn replay(&mut self, user: &str) -> Result<Outcome, String> {
         let posted = self.last.as_ref().ok_or("no response was posted before")?;
-        let (path, response) = (posted.path, posted.response.clone());
-        Ok(self.finish(user, path, response).await)
+        let answer = self.api.post(user, posted.path, &posted.response).await;
+        Ok(outcome(answer))
     }
 
     async fn set_policy(&mut self, spec: &StepSpec) -> Result<Outcome, String> {
@@ -326,10 +357,53 @@ impl Player<'_> {
         }
     }
 
-    async fn finish(&mut self, user: &str, path: &'static str, response: Value) -> Outcome {
-        let answer = self.api.post(user, path, &response).await;
+    async fn finish(
+        &mut self,
+        user: &str,
+        ceremony: CeremonyKind,
+        spec: &StepSpec,
+        response: Value,
+    ) -> Result<Outcome, String> {
+        let path = path(ceremony);
+        let outcome = match spec.parallel {
+            Some(times) => self.post_at_once(user, path, &response, times).await?,
+            None => outcome(self.api.post(user, path, &response).await),
+        };
         self.last = Some(Posted { path, response });
-        outcome(answer)
+        Ok(outcome)
+    }
+
+    /// Posts the same response several times at once: accepted when more than one was taken, refused when one was.
+    async fn post_at_once(
+        &self,
+        user: &str,
+        path: &'static str,
+        response: &Value,
+        times: u32,
+    ) -> Result<Outcome, String> {
+        let mut connections = Vec::new();
+        for _ in 0..times {
+            let twin = self.api.twin(self.rp.address()).await;
+            connections.push(twin.map_err(|error| error.to_string())?);
+        }
+        let mut posts = JoinSet::new();
+        for mut connection in connections {
+            let (user, response) = (user.to_owned(), response.clone());
+            posts.spawn(async move { outcome(connection.post(&user, path, &response).await) });
+        }
+        let outcomes = posts.join_all().await;
+        let accepted = |outcome: &&Outcome| **outcome == Outcome::Accepted;
+        let unexpected = outcomes
+            .iter()
+            .find(|outcome| !accepted(outcome) && !matches!(outcome, Outcome::Rejected { .. }));
+        let refused = outcomes.iter().find(|outcome| !accepted(outcome));
+        Ok(match (outcomes.iter().filter(accepted).count(), refused) {
+            (0, _) => Outcome::Crashed {
+                how: format!("none of {times} equal responses was taken"),
+            },
+            (1, Some(refused)) => unexpected.unwrap_or(refused).clone(),
+            _ => Outcome::Accepted,
+        })
     }
 
     fn made(&self, spec: &StepSpec) -> Result<ProviderInContext, String> {
@@ -349,6 +423,10 @@ impl Player<'_> {
             |context| provider.made_in(context),
         );
         override_model(&mut made.model, spec);
+        if let Some(aaguid) = spec.aaguid {
+            made.model.aaguid = aaguid;
+            made.claim.aaguid = aaguid;
+        }
         if let Some(attestation) = spec.attestation {
             made.model.attestation = attestation;
             made.claim.attestation = attestation;
@@ -361,6 +439,21 @@ impl Player<'_> {
             };
         }
         Ok(made)
+    }
+}
+
+const fn path(ceremony: CeremonyKind) -> &'static str {
+    match ceremony {
+        CeremonyKind::Registration => "/webauthn/registration",
+        CeremonyKind::Authentication => "/webauthn/authentication",
+    }
+}
+
+fn set_backup_state(authenticator: &mut SoftwareAuthenticator, state: Option<bool>) {
+    let kept = authenticator.credentials(RP_ID);
+    let ids: Vec<_> = kept.map(|credential| credential.id.clone()).collect();
+    for (id, state) in ids.iter().zip(state.into_iter().cycle()) {
+        authenticator.set_backup_state(id, state);
     }
 }
 

@@ -122,9 +122,7 @@ impl Point<'_> {
                 .map(|spec| control(self.complete(spec))),
         );
         steps.push(self.subject(mutation)?);
-        if self.case.given.is_empty() && self.case.subject.is_none() {
-            steps.push(control(signed_in));
-        }
+        steps.push(control(signed_in));
         Ok(steps)
     }
 
