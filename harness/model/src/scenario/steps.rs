@@ -194,6 +194,9 @@ pub struct RelyingPartySettings {
     /// What it does with a signature counter that did not rise (7.2 step 22); `reject` when left out.
     #[serde(default)]
     pub counter: Option<CounterPolicy>,
+    /// Whether the options for a user who was named leave out the list of that user's passkeys.
+    #[serde(default)]
+    pub omit_allow_credentials: bool,
     /// Whether conditional registration is offered.
     #[serde(default)]
     pub conditional_create: bool,
