@@ -18,6 +18,9 @@ pub struct StepSpec {
     /// What is done.
     #[serde(rename = "do")]
     pub action: Action,
+    /// Whether it has to be refused, where it is a step before the one that is judged.
+    #[serde(default)]
+    pub refused: bool,
     /// Who does it; `alice` when left out.
     #[serde(default)]
     pub user: Option<String>,
@@ -98,6 +101,7 @@ impl StepSpec {
     pub const fn new(action: Action) -> Self {
         Self {
             action,
+            refused: false,
             user: None,
             provider: None,
             context: None,
