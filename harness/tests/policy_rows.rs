@@ -8,13 +8,13 @@ use std::{
 
 use passkey_harness::cli;
 use passkey_model::{
-    Stage,
+    Aaguid, Stage,
     library::{Library, ProviderInContext},
     policy::{
         self, Clause, CredentialFacts, Decision, Limits, Operation, Policy, PolicyRefusal,
         UserFacts,
     },
-    provider::AttestationKind,
+    provider::{AttestationKind, Claim},
     row::{Role, Row, Step},
     scenario::{Action, Expected, ModelMetadata, StepSpec, Suite},
     verdict::Reason,
@@ -80,30 +80,10 @@ impl<'a> Story<'a> {
         );
         let aaguid = spec.aaguid.unwrap_or(made.model.aaguid);
         let attestation = spec.attestation.unwrap_or(made.model.attestation);
-        let first_parties = self
-            .library
-            .providers
-            .iter()
-            .map(|known| &known.value.claim);
-        let mut known = self
-            .library
-            .providers
-            .iter()
-            .map(|known| &known.value.claim);
-        let said = self.row.relying_party.metadata.get(&aaguid);
-        let good = said.map_or_else(
-            || {
-                known.any(|claim| {
-                    claim.aaguid == aaguid && claim.attestation == AttestationKind::Packed
-                })
-            },
-            |said| {
-                matches!(
-                    said,
-                    ModelMetadata::Certified | ModelMetadata::ClientPinOnly
-                )
-            },
-        );
+        let first_party = self
+            .claims()
+            .filter(|claim| claim.attestation == AttestationKind::FirstPartyApp)
+            .any(|claim| claim.aaguid == aaguid);
         let named_format = spec.mutation.as_ref().filter(|mutation| {
             mutation.at.stage == Stage::AttestationObject && mutation.at.path == ["fmt"]
         });
@@ -121,13 +101,28 @@ impl<'a> Story<'a> {
             format: named_format.unwrap_or_else(|| format.to_owned()),
             self_attested: attestation == AttestationKind::PackedSelf,
             attested: match attestation {
-                AttestationKind::Packed => good && spec.mutation.is_none(),
+                AttestationKind::Packed => self.is_certified(aaguid) && spec.mutation.is_none(),
                 AttestationKind::FirstPartyApp => true,
                 _ => false,
             },
-            first_party: first_parties
-                .filter(|claim| claim.attestation == AttestationKind::FirstPartyApp)
-                .any(|claim| claim.aaguid == aaguid),
+            first_party,
+        }
+    }
+
+    fn claims(&self) -> impl Iterator<Item = &'a Claim> {
+        let providers = self.library.providers.iter();
+        providers.map(|provider| &provider.value.claim)
+    }
+
+    fn is_certified(&self, model: Aaguid) -> bool {
+        match self.row.relying_party.metadata.get(&model) {
+            Some(said) => matches!(
+                said,
+                ModelMetadata::Certified | ModelMetadata::ClientPinOnly
+            ),
+            None => self
+                .claims()
+                .any(|claim| claim.aaguid == model && claim.attestation == AttestationKind::Packed),
         }
     }
 

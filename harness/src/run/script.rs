@@ -6,7 +6,7 @@ mod values;
 use std::collections::BTreeMap;
 
 use passkey_authenticators::{
-    Client, ClientError, Observed, SoftwareAuthenticator, Values, seed::Seed,
+    Client, ClientError, Made, Observed, SoftwareAuthenticator, Values, seed::Seed,
 };
 use passkey_model::{
     library::{Library, ProviderInContext},
@@ -63,6 +63,7 @@ pub(super) async fn play(
         seed,
         passkeys: BTreeMap::new(),
         values: values::at_start(&seed),
+        options: Value::Null,
         last: None,
     };
     let mut outcomes = Vec::new();
@@ -135,6 +136,8 @@ fn config(library: &Library, row: &Row) -> Config {
 
 /// A response that was posted, to post it again.
 struct Posted {
+    user: String,
+    session: Option<String>,
     path: &'static str,
     response: Value,
 }
@@ -147,6 +150,8 @@ struct Player<'a> {
     seed: Seed,
     passkeys: BTreeMap<String, SoftwareAuthenticator>,
     values: Values,
+    /// The options that were answered last.
+    options: Value,
     last: Option<Posted>,
 }
 
@@ -187,11 +192,9 @@ impl Player<'_> {
         {
             return Ok(refused);
         }
-        let conditional = spec.mediation == Some(Mediation::Conditional);
-        let request = if conditional {
-            json!({ "mediation": "conditional" })
-        } else {
-            json!({})
+        let request = match spec.mediation {
+            Some(Mediation::Conditional) => json!({ "mediation": "conditional" }),
+            None => json!({}),
         };
         let fetched = self
             .options(user, spec, CeremonyKind::Registration, &request)
@@ -202,14 +205,7 @@ impl Player<'_> {
         };
         self.between(spec).await?;
         let name = spec.credential.as_deref().unwrap_or("passkey").to_owned();
-        let kept = self.passkeys.remove(&name);
-        let kept = kept.filter(|_| spec.credential.is_some());
-        let mut authenticator = kept.unwrap_or_else(|| {
-            SoftwareAuthenticator::new(
-                made.model.clone(),
-                self.seed.derive(&format!("step {index}")),
-            )
-        });
+        let mut authenticator = self.authenticator(index, spec, &made);
         let response = client(spec, &made).create(
             &mut authenticator,
             &options,
@@ -229,13 +225,30 @@ impl Player<'_> {
             .await
     }
 
+    /// The authenticator that has a passkey of the name that the step gives, or a new one.
+    fn authenticator(
+        &mut self,
+        index: usize,
+        spec: &StepSpec,
+        made: &ProviderInContext,
+    ) -> SoftwareAuthenticator {
+        let named = spec.credential.as_ref();
+        let kept = named.and_then(|name| self.passkeys.remove(name));
+        kept.unwrap_or_else(|| {
+            let seed = self.seed.derive(&format!("step {index}"));
+            SoftwareAuthenticator::new(made.model.clone(), seed)
+        })
+    }
+
     async fn sign_in(&mut self, user: &str, spec: &StepSpec) -> Result<Outcome, String> {
         let request = if spec.username {
             json!({ "username": user })
         } else {
             json!({})
         };
-        self.api.forget(user);
+        if !spec.same_options {
+            self.api.forget(user);
+        }
         let fetched = self
             .options(user, spec, CeremonyKind::Authentication, &request)
             .await;
@@ -247,6 +260,21 @@ impl Player<'_> {
             options["allowCredentials"] = json!([]);
         }
         self.between(spec).await?;
+        match self.used(spec, &options)? {
+            Ok(made) => {
+                self.finish(user, CeremonyKind::Authentication, spec, made.response)
+                    .await
+            }
+            Err(error) => refused_by_client(error),
+        }
+    }
+
+    /// Uses the passkey that the step names.
+    fn used(
+        &mut self,
+        spec: &StepSpec,
+        options: &Value,
+    ) -> Result<Result<Made, ClientError>, String> {
         let name = spec.credential.as_deref().unwrap_or("passkey");
         let mut authenticator = self
             .passkeys
@@ -263,19 +291,13 @@ impl Player<'_> {
         };
         let made = client.get(
             &mut authenticator,
-            &options,
+            options,
             spec.mutation.as_ref(),
             &self.values,
         );
         authenticator.model = kept;
         self.passkeys.insert(name.to_owned(), authenticator);
-        match made {
-            Ok(made) => {
-                self.finish(user, CeremonyKind::Authentication, spec, made.response)
-                    .await
-            }
-            Err(error) => refused_by_client(error),
-        }
+        Ok(made)
     }
 
     /// Fetches the options of a ceremony; their challenge is another session's or another ceremony's where the step says so.
@@ -286,7 +308,11 @@ impl Player<'_> {
         ceremony: CeremonyKind,
         request: &Value,
     ) -> Result<Value, Outcome> {
+        if spec.same_options {
+            return Ok(self.options.clone());
+        }
         let mut options = self.fetch(user, ceremony, request).await?;
+        self.options.clone_from(&options);
         if spec.options_of.is_none() && spec.options_from.is_none() {
             return Ok(options);
         }
@@ -320,6 +346,11 @@ impl Player<'_> {
 
     async fn replay(&mut self, user: &str) -> Result<Outcome, String> {
         let posted = self.last.as_ref().ok_or("no response was posted before")?;
+        if posted.user == user
+            && let Some(session) = posted.session.clone()
+        {
+            self.api.resume(user, session);
+        }
         let answer = self.api.post(user, posted.path, &posted.response).await;
         Ok(outcome(answer))
     }
@@ -365,11 +396,17 @@ impl Player<'_> {
         response: Value,
     ) -> Result<Outcome, String> {
         let path = path(ceremony);
+        let session = self.api.session(user);
         let outcome = match spec.parallel {
             Some(times) => self.post_at_once(user, path, &response, times).await?,
             None => outcome(self.api.post(user, path, &response).await),
         };
-        self.last = Some(Posted { path, response });
+        self.last = Some(Posted {
+            user: user.to_owned(),
+            session,
+            path,
+            response,
+        });
         Ok(outcome)
     }
 

@@ -72,6 +72,9 @@ pub struct StepSpec {
     /// `register`, `sign-in`: the ceremony that the challenge was fetched for, when not its own.
     #[serde(default)]
     pub options_from: Option<super::CeremonyKind>,
+    /// `register`, `sign-in`: whether the options of the ceremony before are answered once more, instead of new ones.
+    #[serde(default)]
+    pub same_options: bool,
     /// `register`, `sign-in`: how many seconds pass between the options and the response.
     #[serde(default)]
     pub wait_seconds: Option<u64>,
@@ -119,6 +122,7 @@ impl StepSpec {
             mutation: None,
             options_of: None,
             options_from: None,
+            same_options: false,
             wait_seconds: None,
             switch_policy: None,
             parallel: None,
@@ -138,7 +142,7 @@ pub enum Action {
     Register,
     /// An authentication ceremony.
     SignIn,
-    /// The response of the last ceremony, posted again in the session of `user`.
+    /// The response of the last ceremony, posted again: by its user in the session of the first time, by another one in that user's.
     Replay,
     /// A new policy.
     SetPolicy,
