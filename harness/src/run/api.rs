@@ -72,16 +72,6 @@ impl Api {
         self.sessions.remove(user);
     }
 
-    /// Returns the cookie of a user's session.
-    pub(super) fn session(&self, user: &str) -> Option<String> {
-        self.sessions.get(user).cloned()
-    }
-
-    /// Goes back to an earlier session of a user.
-    pub(super) fn resume(&mut self, user: &str, session: String) {
-        self.sessions.insert(user.to_owned(), session);
-    }
-
     pub(super) fn has_session(&self, user: &str) -> bool {
         self.sessions.contains_key(user)
     }

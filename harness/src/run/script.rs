@@ -136,8 +136,6 @@ fn config(library: &Library, row: &Row) -> Config {
 
 /// A response that was posted, to post it again.
 struct Posted {
-    user: String,
-    session: Option<String>,
     path: &'static str,
     response: Value,
 }
@@ -346,11 +344,6 @@ impl Player<'_> {
 
     async fn replay(&mut self, user: &str) -> Result<Outcome, String> {
         let posted = self.last.as_ref().ok_or("no response was posted before")?;
-        if posted.user == user
-            && let Some(session) = posted.session.clone()
-        {
-            self.api.resume(user, session);
-        }
         let answer = self.api.post(user, posted.path, &posted.response).await;
         Ok(outcome(answer))
     }
@@ -396,17 +389,11 @@ impl Player<'_> {
         response: Value,
     ) -> Result<Outcome, String> {
         let path = path(ceremony);
-        let session = self.api.session(user);
         let outcome = match spec.parallel {
             Some(times) => self.post_at_once(user, path, &response, times).await?,
             None => outcome(self.api.post(user, path, &response).await),
         };
-        self.last = Some(Posted {
-            user: user.to_owned(),
-            session,
-            path,
-            response,
-        });
+        self.last = Some(Posted { path, response });
         Ok(outcome)
     }
 

@@ -142,7 +142,7 @@ pub enum Action {
     Register,
     /// An authentication ceremony.
     SignIn,
-    /// The response of the last ceremony, posted again: by its user in the session of the first time, by another one in that user's.
+    /// The response of the last ceremony, posted again in the session of `user`.
     Replay,
     /// A new policy.
     SetPolicy,
