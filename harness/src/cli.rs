@@ -177,6 +177,7 @@ pub fn execute(
                 library: Arc::new(library),
                 seed: *seed,
                 strict: *strict,
+                ..Runner::default()
             };
             let chosen = rows.into_iter().filter(|row| filter.chooses(row)).collect();
             run::run(runner, chosen, *jobs, &reporting, out, err)

@@ -1,7 +1,7 @@
 //! Runs rows: one relying party a row, its steps in order, then the verdict.
 
 mod api;
-mod script;
+mod play;
 
 use std::{
     sync::Arc,
@@ -14,6 +14,7 @@ use passkey_model::{
     transcript::{self, StepRecord},
     verdict::{Judgement, Outcome, Verdict, judge},
 };
+use passkey_reference_rp::{Defects, Recorded};
 
 /// How long one request may take.
 pub const REQUEST_LIMIT: Duration = Duration::from_secs(10);
@@ -29,6 +30,8 @@ pub struct Runner {
     pub seed: u64,
     /// Whether rows whose basis is a SHOULD are red too.
     pub strict: bool,
+    /// The mistakes that the relying party makes.
+    pub defects: Defects,
 }
 
 /// What became of one row.
@@ -44,6 +47,8 @@ pub struct RowResult {
     pub ceremony: String,
     /// What tells this exchange from others: 64 hexadecimal digits.
     pub exchange: String,
+    /// What the relying party verified, to be verified again.
+    pub recorded: Vec<Recorded>,
     /// How long it took.
     pub duration: Duration,
 }
@@ -56,6 +61,7 @@ impl RowResult {
             transcript: String::new(),
             ceremony: String::new(),
             exchange: String::new(),
+            recorded: Vec::new(),
             duration,
         }
     }
@@ -82,7 +88,7 @@ impl Runner {
             };
             return RowResult::without_run(judgement, start.elapsed());
         }
-        let played = match script::play(&self.library, row, self.seed).await {
+        let played = match play::play(self, row).await {
             Ok(played) => played,
             Err(error) => {
                 return RowResult::without_run(harness_error(error.to_string()), start.elapsed());
@@ -98,11 +104,12 @@ impl Runner {
                 || judge(row, &outcomes, self.strict),
                 |why| harness_error(format!("the row is not about what it says: {why}")),
             ),
-            transcript: transcript::transcript(row, &records, script::RP_ID),
-            ceremony: transcript::ceremony(row, &records, script::RP_ID),
-            exchange: transcript::exchange(row, &records, script::RP_ID),
+            transcript: transcript::transcript(row, &records, play::RP_ID),
+            ceremony: transcript::ceremony(row, &records, play::RP_ID),
+            exchange: transcript::exchange(row, &records, play::RP_ID),
             duration: start.elapsed(),
             records,
+            recorded: played.recorded,
         }
     }
 }

@@ -22,7 +22,7 @@ async fn run_all(seed: u64) -> Vec<(String, Told)> {
     let runner = Arc::new(Runner {
         library: Arc::new(library),
         seed,
-        strict: false,
+        ..Runner::default()
     });
     let places = Arc::new(Semaphore::new(SOFTWARE_CAPACITY));
     let tasks: Vec<_> = rows

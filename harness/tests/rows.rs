@@ -47,7 +47,7 @@ fn main() -> ExitCode {
         runner: Runner {
             library: Arc::new(library),
             seed: seed(),
-            strict: false,
+            ..Runner::default()
         },
         snapshots: root.join("snapshots"),
         handle: runtime.handle().clone(),

@@ -12,7 +12,8 @@ pub use availability::{
 };
 pub use grid::{ContextPair, Contexts, Grid, GridClauses, GridEntry, GridException, Profile};
 pub use steps::{
-    Action, CounterPolicy, Mediation, RelyingPartySettings, Requirement, StepSpec, UserSpec,
+    Action, CounterPolicy, Mediation, ModelMetadata, RelyingPartySettings, Requirement, StepSpec,
+    UserSpec,
 };
 pub use suites::{
     Basis, Case, CeremonyKind, Confidence, ConformanceGroup, Expected, MatrixKind, MatrixScenario,

@@ -61,6 +61,13 @@ impl Api {
         })
     }
 
+    /// Makes a second connection with the same sessions.
+    pub(super) async fn twin(&self, address: SocketAddr) -> Result<Self, ConnectError> {
+        let mut twin = Self::connect(address, &self.host).await?;
+        twin.sessions.clone_from(&self.sessions);
+        Ok(twin)
+    }
+
     pub(super) fn forget(&mut self, user: &str) {
         self.sessions.remove(user);
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     ExpandError, SOFTWARE_LANE, name,
-    policy::{check_names, not_built, users},
+    policy::{check_names, control, not_built, users},
 };
 use crate::{
     Mutation,
@@ -99,12 +99,6 @@ impl Point<'_> {
 
     /// A control of the same ceremony, what the case does before, the subject, and the control again.
     fn steps(&self, mutation: Option<&Mutation>) -> Result<Vec<Step>, ExpandError> {
-        let control = |spec| Step {
-            spec,
-            role: Role::Control,
-            expect: Expected::Accepted,
-            reasons: Vec::new(),
-        };
         let registered = self.complete(StepSpec {
             credential: Some("control".to_owned()),
             ..StepSpec::new(Action::Register)
@@ -122,9 +116,7 @@ impl Point<'_> {
                 .map(|spec| control(self.complete(spec))),
         );
         steps.push(self.subject(mutation)?);
-        if self.case.given.is_empty() && self.case.subject.is_none() {
-            steps.push(control(signed_in));
-        }
+        steps.push(control(signed_in));
         Ok(steps)
     }
 

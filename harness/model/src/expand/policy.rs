@@ -102,12 +102,17 @@ const fn confidence(confidence: Confidence) -> &'static str {
     }
 }
 
-fn control(spec: StepSpec) -> Step {
+/// Makes a step on which the subject depends.
+pub(super) fn control(spec: StepSpec) -> Step {
     Step {
-        spec,
         role: Role::Control,
-        expect: Expected::Accepted,
+        expect: if spec.refused {
+            Expected::Rejected
+        } else {
+            Expected::Accepted
+        },
         reasons: Vec::new(),
+        spec,
     }
 }
 

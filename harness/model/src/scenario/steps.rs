@@ -18,6 +18,9 @@ pub struct StepSpec {
     /// What is done.
     #[serde(rename = "do")]
     pub action: Action,
+    /// Whether it has to be refused, where it is a step before the one that is judged.
+    #[serde(default)]
+    pub refused: bool,
     /// Who does it; `alice` when left out.
     #[serde(default)]
     pub user: Option<String>,
@@ -27,9 +30,12 @@ pub struct StepSpec {
     /// `register`, `sign-in`: where it happens.
     #[serde(default)]
     pub context: Option<Context>,
-    /// `register`: the name under which later steps find the passkey; `sign-in`: the passkey to use. `passkey` when left out.
+    /// `register`: the name under which later steps find the passkey, on the authenticator that has one of that name already; `sign-in`: the passkey to use. `passkey` when left out, on an authenticator of its own.
     #[serde(default)]
     pub credential: Option<String>,
+    /// `register`: another AAGUID than the provider's.
+    #[serde(default)]
+    pub aaguid: Option<crate::Aaguid>,
     /// `register`: another attestation than the provider makes by itself.
     #[serde(default)]
     pub attestation: Option<AttestationKind>,
@@ -39,7 +45,7 @@ pub struct StepSpec {
     /// `register`: another BE flag than the provider's.
     #[serde(default)]
     pub backup_eligible: Option<bool>,
-    /// `register`, `sign-in`: another BS flag than the provider's.
+    /// `register`, `sign-in`: another BS flag than the provider's, from then on.
     #[serde(default)]
     pub backup_state: Option<bool>,
     /// `register`, `sign-in`: whether the authenticator verifies the user, against what its provider does.
@@ -48,6 +54,9 @@ pub struct StepSpec {
     /// `sign-in`: whether the user name is given first; otherwise the passkey tells who it is.
     #[serde(default)]
     pub username: bool,
+    /// `sign-in`: whether the client uses the passkey even though the options do not list it.
+    #[serde(default)]
+    pub ignore_allow_list: bool,
     /// `register`, `sign-in`: how the page asks for it.
     #[serde(default)]
     pub mediation: Option<Mediation>,
@@ -57,19 +66,22 @@ pub struct StepSpec {
     /// `register`, `sign-in`: the one change to the response.
     #[serde(default)]
     pub mutation: Option<Mutation>,
-    /// `register`, `sign-in`: whose session the options are fetched in, when not the user's own.
+    /// `register`, `sign-in`: in whose session the challenge was fetched, when not in the user's own.
     #[serde(default)]
     pub options_of: Option<String>,
-    /// `register`, `sign-in`: the ceremony whose options are fetched, when not its own.
+    /// `register`, `sign-in`: the ceremony that the challenge was fetched for, when not its own.
     #[serde(default)]
     pub options_from: Option<super::CeremonyKind>,
+    /// `register`, `sign-in`: whether the options of the ceremony before are answered once more, instead of new ones.
+    #[serde(default)]
+    pub same_options: bool,
     /// `register`, `sign-in`: how many seconds pass between the options and the response.
     #[serde(default)]
     pub wait_seconds: Option<u64>,
     /// `register`, `sign-in`: the policy that comes into force between the options and the response.
     #[serde(default)]
     pub switch_policy: Option<String>,
-    /// `register`, `sign-in`: how many times the same response is posted at once.
+    /// `register`, `sign-in`: how many times the same response is posted at once; judged is the second success, if there is one, otherwise a refusal.
     #[serde(default)]
     pub parallel: Option<u32>,
     /// `set-policy`: a profile, or a policy that the scenario defines.
@@ -92,21 +104,25 @@ impl StepSpec {
     pub const fn new(action: Action) -> Self {
         Self {
             action,
+            refused: false,
             user: None,
             provider: None,
             context: None,
             credential: None,
+            aaguid: None,
             attestation: None,
             algorithm: None,
             backup_eligible: None,
             backup_state: None,
             user_verified: None,
             username: false,
+            ignore_allow_list: false,
             mediation: None,
             embedded_in: None,
             mutation: None,
             options_of: None,
             options_from: None,
+            same_options: false,
             wait_seconds: None,
             switch_policy: None,
             parallel: None,
@@ -186,12 +202,15 @@ pub struct RelyingPartySettings {
     /// What it does with a signature counter that did not rise (7.2 step 22); `reject` when left out.
     #[serde(default)]
     pub counter: Option<CounterPolicy>,
+    /// Whether the options for a user who was named leave out the list of that user's passkeys.
+    #[serde(default)]
+    pub omit_allow_credentials: bool,
     /// Whether conditional registration is offered.
     #[serde(default)]
     pub conditional_create: bool,
-    /// The AAGUIDs whose metadata it has, beside those of the attested providers, with what the metadata says: `certified` or `revoked`, `no-hmac-secret`, ...
+    /// The models whose metadata it has, beside those of the attested providers, with what the metadata says.
     #[serde(default)]
-    pub metadata: BTreeMap<crate::Aaguid, String>,
+    pub metadata: BTreeMap<crate::Aaguid, ModelMetadata>,
 }
 
 /// Names how much something is wanted.
@@ -214,4 +233,36 @@ pub enum CounterPolicy {
     Reject,
     /// It is accepted and reported.
     Report,
+}
+
+/// Names what the metadata service says of a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ModelMetadata {
+    /// It is certified, and everything is as a relying party could wish.
+    Certified,
+    /// It is known, and not certified.
+    NotCertified,
+    /// Its certification was revoked.
+    Revoked,
+    /// Users can be verified without being there.
+    UserVerificationBypass,
+    /// An attestation key leaked.
+    AttestationKeyCompromise,
+    /// Private keys can be had from afar.
+    UserKeyRemoteCompromise,
+    /// Private keys can be had by those who hold the authenticator.
+    UserKeyPhysicalCompromise,
+    /// It has no hmac-secret.
+    NoHmacSecret,
+    /// It keeps no discoverable credentials.
+    NoResidentKeys,
+    /// It verifies users by a PIN only.
+    ClientPinOnly,
+    /// It does not verify users.
+    NoUserVerification,
+    /// It is older than FIDO 2.0.
+    U2fOnly,
+    /// Another root than that of the test CA attests it.
+    OtherRoot,
 }

@@ -103,7 +103,7 @@ pub struct PolicyScenario {
     pub policies: BTreeMap<String, Value>,
     /// The policy in force at the start: a profile, or one of `policies`.
     pub policy: String,
-    /// What happens first; every step has to succeed.
+    /// What happens first; every step has to succeed, unless it says that it is refused.
     #[serde(default)]
     pub given: Vec<StepSpec>,
     /// The rows.
@@ -116,7 +116,7 @@ pub struct PolicyScenario {
 pub struct PolicyCase {
     /// The case's name in rows.
     pub name: String,
-    /// Steps of this case alone, after those of the scenario; every one has to succeed.
+    /// Steps of this case alone, after those of the scenario, with the same demand.
     #[serde(default)]
     pub given: Vec<StepSpec>,
     /// The step that is judged.
@@ -172,7 +172,7 @@ pub struct Case {
     /// Another provider than the group's.
     #[serde(default)]
     pub provider: Option<String>,
-    /// Steps between the control and the subject; every one has to succeed.
+    /// Steps between the control and the subject; every one has to succeed, unless it says that it is refused.
     #[serde(default)]
     pub given: Vec<StepSpec>,
     /// The subject, where it is more than a ceremony with one change; `do` is overridden by the ceremony.

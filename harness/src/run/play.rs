@@ -1,0 +1,197 @@
+//! Plays the steps of one row.
+
+mod ceremony;
+mod made;
+mod metadata;
+mod setup;
+mod values;
+
+use std::collections::BTreeMap;
+
+use passkey_authenticators::{SoftwareAuthenticator, Values, seed::Seed};
+use passkey_model::{
+    library::Library,
+    row::{Row, Step},
+    scenario::{Action, CeremonyKind, Expected, StepSpec},
+    transcript::{Message, StepRecord},
+    verdict::Outcome,
+};
+use passkey_reference_rp::{Recorded, RunningRp};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use super::{
+    Runner,
+    api::{Answer, Api, ConnectError},
+};
+
+pub(super) use setup::RP_ID;
+
+const HOST: &str = "login.rp.test";
+const POLICY: &str =
+    "/policies/authenticationMethodsPolicy/authenticationMethodConfigurations/fido2";
+
+/// Why a row could not be played: our fault, or the scenario author's.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PlayError {
+    #[error("cannot listen on loopback: {0}")]
+    Listen(std::io::Error),
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    #[error("step {step}: {message}")]
+    Step { step: usize, message: String },
+}
+
+/// What was played.
+pub(super) struct Played {
+    /// The steps, as far as they ran.
+    pub records: Vec<StepRecord>,
+    /// What the relying party verified.
+    pub recorded: Vec<Recorded>,
+    /// Why what was made is not what the row is about, if so.
+    pub unfaithful: Option<String>,
+}
+
+/// Plays a row until a step does not do what is expected of it.
+pub(super) async fn play(runner: &Runner, row: &Row) -> Result<Played, PlayError> {
+    let listener = TcpListener::bind(("127.0.0.1", 0))
+        .await
+        .map_err(PlayError::Listen)?;
+    let config = setup::config(&runner.library, row, runner.defects);
+    let rp = RunningRp::start(config, listener).map_err(PlayError::Listen)?;
+    let api = Api::connect(rp.address(), HOST).await?;
+    let seed = Seed::new(runner.seed, &row.name.without_lane());
+    let mut player = Player {
+        library: &runner.library,
+        row,
+        rp,
+        api,
+        seed,
+        passkeys: BTreeMap::new(),
+        values: values::at_start(&seed),
+        options: Value::Null,
+        last: None,
+        messages: Vec::new(),
+        unfaithful: None,
+    };
+    let mut records = Vec::new();
+    for (index, step) in row.steps.iter().enumerate() {
+        let outcome = player.step(index, step).await;
+        let outcome = outcome.map_err(|message| PlayError::Step {
+            step: index + 1,
+            message,
+        })?;
+        let went_on = goes_on(step.expect, &outcome);
+        records.push(StepRecord {
+            messages: std::mem::take(&mut player.messages),
+            outcome,
+        });
+        if !went_on {
+            break;
+        }
+    }
+    Ok(Played {
+        records,
+        recorded: player.rp.recorded(),
+        unfaithful: player.unfaithful,
+    })
+}
+
+const fn goes_on(expected: Expected, outcome: &Outcome) -> bool {
+    matches!(
+        (outcome, expected),
+        (Outcome::Accepted, Expected::Accepted)
+            | (
+                Outcome::Rejected { .. },
+                Expected::Rejected | Expected::PolicyRefused
+            )
+            | (Outcome::NoCredential { .. }, Expected::NoCredential)
+            | (_, Expected::Reported)
+    )
+}
+
+/// A response that was posted, to post it again.
+struct Posted {
+    ceremony: CeremonyKind,
+    response: Value,
+}
+
+/// A row that is being played.
+struct Player<'a> {
+    library: &'a Library,
+    row: &'a Row,
+    rp: RunningRp,
+    api: Api,
+    seed: Seed,
+    passkeys: BTreeMap<String, SoftwareAuthenticator>,
+    values: Values,
+    /// The options that were answered last.
+    options: Value,
+    last: Option<Posted>,
+    /// What was sent and received in the step that is being played.
+    messages: Vec<Message>,
+    unfaithful: Option<String>,
+}
+
+impl Player<'_> {
+    async fn step(&mut self, index: usize, step: &Step) -> Result<Outcome, String> {
+        let spec = &step.spec;
+        let user = spec.user.as_deref().unwrap_or("alice");
+        match spec.action {
+            Action::Register => self.register(index, user, spec).await,
+            Action::SignIn => self.sign_in(user, spec).await,
+            Action::Replay => self.replay(user).await,
+            Action::SetPolicy => self.set_policy(spec).await,
+            Action::AdvanceClock => {
+                self.rp.advance_clock(spec.seconds.unwrap_or_default());
+                Ok(Outcome::Accepted)
+            }
+            Action::SetUser => {
+                self.rp.set_user(user, spec.groups.clone(), spec.guest);
+                Ok(Outcome::Accepted)
+            }
+            Action::SignOut => {
+                let answer = self.api.post(user, "/session/sign-out", &json!({})).await;
+                self.api.forget(user);
+                Ok(outcome(answer))
+            }
+        }
+    }
+
+    async fn replay(&mut self, user: &str) -> Result<Outcome, String> {
+        let posted = self.last.take().ok_or("no response was posted before")?;
+        let outcome = self.post(user, posted.ceremony, &posted.response).await;
+        self.last = Some(posted);
+        Ok(outcome)
+    }
+
+    async fn set_policy(&mut self, spec: &StepSpec) -> Result<Outcome, String> {
+        let name = spec
+            .policy
+            .as_deref()
+            .ok_or("set-policy has to name a policy")?;
+        self.put_policy(name).await
+    }
+
+    async fn put_policy(&mut self, name: &str) -> Result<Outcome, String> {
+        let policy = self.row.policies.iter().find(|policy| policy.name == name);
+        let policy = policy.ok_or_else(|| format!("there is no policy '{name}'"))?;
+        self.messages.push(Message::Policy(policy.document.clone()));
+        Ok(outcome(self.api.patch(POLICY, &policy.document).await))
+    }
+
+    async fn bootstrap(&mut self, user: &str) -> Option<Outcome> {
+        let body = json!({ "username": user, "temporaryAccessPass": setup::PASS });
+        match self.api.post(user, "/session/bootstrap", &body).await {
+            Answer::Json(_) => None,
+            Answer::Refused(outcome) => Some(outcome),
+        }
+    }
+}
+
+fn outcome(answer: Answer) -> Outcome {
+    match answer {
+        Answer::Json(_) => Outcome::Accepted,
+        Answer::Refused(outcome) => outcome,
+    }
+}

@@ -1,0 +1,295 @@
+//! Plays the two ceremonies: options, what the authenticator makes of them, and the response.
+
+use passkey_authenticators::{ClientError, Made, SoftwareAuthenticator};
+use passkey_model::{
+    library::ProviderInContext,
+    scenario::{CeremonyKind, Mediation, StepSpec},
+    transcript::Message,
+    verdict::Outcome,
+};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use super::{Answer, Player, Posted, made, outcome, values};
+
+/// What a client made, or why it made nothing.
+type MadeOrNot = Result<Made, ClientError>;
+
+impl Player<'_> {
+    pub(super) async fn register(
+        &mut self,
+        index: usize,
+        user: &str,
+        spec: &StepSpec,
+    ) -> Result<Outcome, String> {
+        let made = made::in_step(self.library, spec)?;
+        if !self.api.has_session(user)
+            && let Some(refused) = self.bootstrap(user).await
+        {
+            return Ok(refused);
+        }
+        let request = match spec.mediation {
+            Some(Mediation::Conditional) => json!({ "mediation": "conditional" }),
+            None => json!({}),
+        };
+        let fetched = self
+            .options(user, spec, CeremonyKind::Registration, request)
+            .await;
+        let options = match fetched {
+            Ok(options) => options,
+            Err(outcome) => return Ok(outcome),
+        };
+        self.between(spec).await?;
+        let name = spec.credential.as_deref().unwrap_or("passkey").to_owned();
+        let response = match self.create(index, &name, spec, &made, &options).await? {
+            Ok(response) => response,
+            Err(error) => return made::refused_by_client(error),
+        };
+        if spec.mutation.is_none() && self.row.relying_party.attestation.is_none() {
+            let fidelity = made::faithful(&made, response.observed.as_ref());
+            self.unfaithful = self.unfaithful.take().or(fidelity.err());
+        }
+        values::add(&mut self.values, &name, &options, &response.response);
+        self.finish(user, CeremonyKind::Registration, spec, response.response)
+            .await
+    }
+
+    /// Makes a passkey on the authenticator that has one of that name, or on a new one.
+    async fn create(
+        &mut self,
+        index: usize,
+        name: &str,
+        spec: &StepSpec,
+        made: &ProviderInContext,
+        options: &Value,
+    ) -> Result<MadeOrNot, String> {
+        let kept = spec
+            .credential
+            .as_ref()
+            .and_then(|name| self.passkeys.remove(name));
+        let mut authenticator = kept.unwrap_or_else(|| {
+            let seed = self.seed.derive(&format!("step {index}"));
+            SoftwareAuthenticator::new(made.model.clone(), seed)
+        });
+        let client = made::client(spec, &made.model);
+        let (options, mutation) = (options.clone(), spec.mutation.clone());
+        let values = self.values.clone();
+        let create = move |authenticator: &mut SoftwareAuthenticator| {
+            client.create(authenticator, &options, mutation.as_ref(), &values)
+        };
+        let response = blocking(&mut authenticator, create).await;
+        self.passkeys.insert(name.to_owned(), authenticator);
+        response
+    }
+
+    pub(super) async fn sign_in(&mut self, user: &str, spec: &StepSpec) -> Result<Outcome, String> {
+        let request = if spec.username {
+            json!({ "username": user })
+        } else {
+            json!({})
+        };
+        if !spec.same_options {
+            self.api.forget(user);
+        }
+        let fetched = self
+            .options(user, spec, CeremonyKind::Authentication, request)
+            .await;
+        let mut options = match fetched {
+            Ok(options) => options,
+            Err(outcome) => return Ok(outcome),
+        };
+        if spec.ignore_allow_list {
+            options["allowCredentials"] = json!([]);
+        }
+        self.between(spec).await?;
+        match self.get(spec, options).await? {
+            Ok(made) => {
+                self.finish(user, CeremonyKind::Authentication, spec, made.response)
+                    .await
+            }
+            Err(error) => made::refused_by_client(error),
+        }
+    }
+
+    /// Uses the passkey that the step names.
+    async fn get(&mut self, spec: &StepSpec, options: Value) -> Result<MadeOrNot, String> {
+        let name = spec.credential.as_deref().unwrap_or("passkey");
+        let mut authenticator = self
+            .passkeys
+            .remove(name)
+            .ok_or_else(|| format!("no passkey '{name}' was registered before"))?;
+        let kept = authenticator.model.clone();
+        made::override_model(&mut authenticator.model, spec);
+        made::set_backup_state(&mut authenticator, spec.backup_state);
+        let client = made::client(spec, &authenticator.model);
+        let (mutation, values) = (spec.mutation.clone(), self.values.clone());
+        let get = move |authenticator: &mut SoftwareAuthenticator| {
+            client.get(authenticator, &options, mutation.as_ref(), &values)
+        };
+        let response = blocking(&mut authenticator, get).await;
+        authenticator.model = kept;
+        self.passkeys.insert(name.to_owned(), authenticator);
+        response
+    }
+
+    /// What happens between the options and the response.
+    async fn between(&mut self, spec: &StepSpec) -> Result<(), String> {
+        self.rp.advance_clock(spec.wait_seconds.unwrap_or_default());
+        if let Some(name) = &spec.switch_policy
+            && self.put_policy(name).await? != Outcome::Accepted
+        {
+            return Err(format!("policy '{name}' was refused"));
+        }
+        Ok(())
+    }
+
+    /// Fetches the options of a ceremony; their challenge is another session's or another ceremony's where the step says so.
+    async fn options(
+        &mut self,
+        user: &str,
+        spec: &StepSpec,
+        ceremony: CeremonyKind,
+        request: Value,
+    ) -> Result<Value, Outcome> {
+        if spec.same_options {
+            return Ok(self.options.clone());
+        }
+        let mut options = self.fetch(user, ceremony, &request).await?;
+        self.options.clone_from(&options);
+        self.messages.push(Message::Options {
+            ceremony,
+            request,
+            options: options.clone(),
+        });
+        if spec.options_of.is_some() || spec.options_from.is_some() {
+            options["challenge"] = self.other_challenge(user, spec, ceremony).await?;
+        }
+        Ok(options)
+    }
+
+    async fn other_challenge(
+        &mut self,
+        user: &str,
+        spec: &StepSpec,
+        ceremony: CeremonyKind,
+    ) -> Result<Value, Outcome> {
+        let other = spec.options_of.as_deref().unwrap_or(user);
+        let of = spec.options_from.unwrap_or(ceremony);
+        // Whoever is about to sign in has a session in which nobody is signed in.
+        let anonymous = ceremony == CeremonyKind::Authentication || !self.api.has_session(other);
+        if of == CeremonyKind::Registration
+            && anonymous
+            && let Some(refused) = self.bootstrap(other).await
+        {
+            return Err(refused);
+        }
+        let mut options = self.fetch(other, of, &json!({})).await?;
+        Ok(options["challenge"].take())
+    }
+
+    async fn fetch(
+        &mut self,
+        user: &str,
+        ceremony: CeremonyKind,
+        request: &Value,
+    ) -> Result<Value, Outcome> {
+        let path = format!("{}/options", path(ceremony));
+        match self.api.post(user, &path, request).await {
+            Answer::Json(options) => Ok(options),
+            Answer::Refused(outcome) => Err(outcome),
+        }
+    }
+
+    async fn finish(
+        &mut self,
+        user: &str,
+        ceremony: CeremonyKind,
+        spec: &StepSpec,
+        response: Value,
+    ) -> Result<Outcome, String> {
+        let outcome = match spec.parallel {
+            Some(times) => self.post_at_once(user, ceremony, &response, times).await?,
+            None => self.post(user, ceremony, &response).await,
+        };
+        self.last = Some(Posted { ceremony, response });
+        Ok(outcome)
+    }
+
+    /// Posts a response and notes it.
+    pub(super) async fn post(
+        &mut self,
+        user: &str,
+        ceremony: CeremonyKind,
+        response: &Value,
+    ) -> Outcome {
+        self.messages.push(Message::Response {
+            ceremony,
+            response: response.clone(),
+        });
+        outcome(self.api.post(user, path(ceremony), response).await)
+    }
+
+    /// Posts the same response several times at once: accepted when more than one was taken, refused when one was.
+    async fn post_at_once(
+        &mut self,
+        user: &str,
+        ceremony: CeremonyKind,
+        response: &Value,
+        times: u32,
+    ) -> Result<Outcome, String> {
+        self.messages.push(Message::Response {
+            ceremony,
+            response: response.clone(),
+        });
+        let mut connections = Vec::new();
+        for _ in 0..times {
+            let twin = self.api.twin(self.rp.address()).await;
+            connections.push(twin.map_err(|error| error.to_string())?);
+        }
+        let mut posts = JoinSet::new();
+        for mut connection in connections {
+            let (user, response) = (user.to_owned(), response.clone());
+            posts.spawn(
+                async move { outcome(connection.post(&user, path(ceremony), &response).await) },
+            );
+        }
+        Ok(of_several(&posts.join_all().await))
+    }
+}
+
+fn of_several(outcomes: &[Outcome]) -> Outcome {
+    let accepted = |outcome: &&Outcome| **outcome == Outcome::Accepted;
+    let unexpected = outcomes
+        .iter()
+        .find(|outcome| !accepted(outcome) && !matches!(outcome, Outcome::Rejected { .. }));
+    let refused = outcomes.iter().find(|outcome| !accepted(outcome));
+    match (outcomes.iter().filter(accepted).count(), refused) {
+        (0, _) => Outcome::Crashed {
+            how: format!("none of {} equal responses was taken", outcomes.len()),
+        },
+        (1, Some(refused)) => unexpected.unwrap_or(refused).clone(),
+        _ => Outcome::Accepted,
+    }
+}
+
+const fn path(ceremony: CeremonyKind) -> &'static str {
+    match ceremony {
+        CeremonyKind::Registration => "/webauthn/registration",
+        CeremonyKind::Authentication => "/webauthn/authentication",
+    }
+}
+
+/// Lets an authenticator work where it may block: some engines wait on futures of their own.
+async fn blocking<T: Send + 'static>(
+    authenticator: &mut SoftwareAuthenticator,
+    work: impl FnOnce(&mut SoftwareAuthenticator) -> T + Send + 'static,
+) -> Result<T, String> {
+    let mut working = authenticator.clone();
+    let done = tokio::task::spawn_blocking(move || {
+        let result = work(&mut working);
+        (working, result)
+    });
+    let (worked, result) = done.await.map_err(|error| error.to_string())?;
+    *authenticator = worked;
+    Ok(result)
+}

@@ -1,0 +1,131 @@
+//! What a step makes: the provider's model with what the step overrides, and whether it is what the provider claims.
+
+use passkey_authenticators::{Client, ClientError, Observed, SoftwareAuthenticator};
+use passkey_model::{
+    library::{Library, ProviderInContext},
+    platform::Context,
+    provider::{AttestationKind, AuthenticatorModel, PasskeyType, Transport, UserVerification},
+    scenario::{Mediation, StepSpec},
+    verdict::Outcome,
+};
+
+use super::setup::{ORIGIN, RP_ID};
+
+/// Returns what a registration step makes: its provider in its context, with what the step overrides.
+pub(super) fn in_step(library: &Library, spec: &StepSpec) -> Result<ProviderInContext, String> {
+    let id = spec
+        .provider
+        .as_deref()
+        .ok_or("a registration has to name its provider")?;
+    let provider = library
+        .provider(id)
+        .ok_or_else(|| format!("there is no provider '{id}'"))?;
+    let mut made = spec.context.as_ref().map_or_else(
+        || ProviderInContext {
+            claim: provider.claim.clone(),
+            model: provider.model.clone(),
+        },
+        |context| provider.made_in(context),
+    );
+    override_model(&mut made.model, spec);
+    if let Some(aaguid) = spec.aaguid {
+        made.model.aaguid = aaguid;
+        made.claim.aaguid = aaguid;
+    }
+    if let Some(attestation) = spec.attestation {
+        made.model.attestation = attestation;
+        made.claim.attestation = attestation;
+    }
+    if let Some(eligible) = spec.backup_eligible {
+        made.claim.passkey_type = if eligible {
+            PasskeyType::Synced
+        } else {
+            PasskeyType::DeviceBound
+        };
+    }
+    Ok(made)
+}
+
+/// Sets the BS flag of everything that an authenticator keeps, from now on.
+pub(super) fn set_backup_state(authenticator: &mut SoftwareAuthenticator, state: Option<bool>) {
+    let kept = authenticator.credentials(RP_ID);
+    let ids: Vec<_> = kept.map(|credential| credential.id.clone()).collect();
+    for (id, state) in ids.iter().zip(state.into_iter().cycle()) {
+        authenticator.set_backup_state(id, state);
+    }
+}
+
+/// Has a model do what the step says instead.
+pub(super) fn override_model(model: &mut AuthenticatorModel, spec: &StepSpec) {
+    model.backup_eligible = spec.backup_eligible.unwrap_or(model.backup_eligible);
+    model.backup_state = spec.backup_state.unwrap_or(model.backup_state);
+    if let Some(algorithm) = spec.algorithm {
+        model.algorithms = vec![algorithm];
+    }
+    match spec.user_verified {
+        Some(true) => model.user_verification = UserVerification::Always,
+        Some(false) => model.user_verification = UserVerification::Never,
+        None => {}
+    }
+}
+
+/// Returns the client of a step: a page on our origin, and where it sees the authenticator.
+pub(super) fn client(spec: &StepSpec, model: &AuthenticatorModel) -> Client {
+    let roaming = !model.transports.contains(&Transport::Internal);
+    Client {
+        origin: ORIGIN.to_owned(),
+        top_origin: spec.embedded_in.clone(),
+        cross_platform: roaming || spec.context.as_ref().is_some_and(Context::is_cross_device),
+        conditional: spec.mediation == Some(Mediation::Conditional),
+    }
+}
+
+/// Tells what it means for the row that the client made nothing.
+pub(super) fn refused_by_client(error: ClientError) -> Result<Outcome, String> {
+    match error {
+        ClientError::Refused(name) => Ok(Outcome::NoCredential {
+            error: name.to_owned(),
+        }),
+        ClientError::Options(how) => Ok(Outcome::Crashed {
+            how: format!("its options are wrong: {how}"),
+        }),
+        ClientError::Mutation(error) => Err(error.to_string()),
+    }
+}
+
+/// What was made has to be what the sources say of the provider, or the row is about something else.
+pub(super) fn faithful(
+    made: &ProviderInContext,
+    observed: Option<&Observed>,
+) -> Result<(), String> {
+    let observed = observed.ok_or("nothing was observed")?;
+    if observed.aaguid != made.claim.aaguid {
+        return Err(format!(
+            "the model's AAGUID {} is not the provider's, {}",
+            observed.aaguid, made.claim.aaguid
+        ));
+    }
+    let claimed = match made.claim.attestation {
+        AttestationKind::None => "none",
+        AttestationKind::PackedSelf
+        | AttestationKind::Packed
+        | AttestationKind::PackedUnknownRoot => "packed",
+        AttestationKind::FirstPartyApp => "x-first-party-app",
+        other => other.name(),
+    };
+    if observed.format != claimed || made.model.attestation != made.claim.attestation {
+        return Err(format!(
+            "the model's attestation is {}, the provider's {claimed}",
+            observed.format
+        ));
+    }
+    let first_party = made.claim.attestation == AttestationKind::FirstPartyApp;
+    let synced = observed.backup_eligible && !first_party;
+    if synced != (made.claim.passkey_type == PasskeyType::Synced) {
+        return Err(format!(
+            "the model's BE flag is {}, but the provider's passkeys are {:?}",
+            observed.backup_eligible, made.claim.passkey_type
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,94 @@
+//! What the metadata service says of the models of a row.
+
+use passkey_authenticators::ca;
+use passkey_model::{
+    Aaguid, library::Library, provider::AttestationKind, row::Row, scenario::ModelMetadata,
+};
+use passkey_reference_rp::trust::Anchors;
+use serde_json::{Value, json};
+
+/// Returns what the relying party of a row trusts: metadata of the attested providers and of the models that the row names.
+pub(super) fn anchors(library: &Library, row: &Row) -> Anchors {
+    let providers = || library.providers.iter().map(|located| &located.value.claim);
+    let of = |kind| {
+        providers()
+            .filter(move |claim| claim.attestation == kind)
+            .map(|claim| claim.aaguid)
+    };
+    let attested: Vec<_> = of(AttestationKind::Packed).collect();
+    Anchors {
+        metadata: metadata(&attested, row),
+        first_party_roots: ca::first_party()
+            .map(|ca| ca.root().to_vec())
+            .into_iter()
+            .collect(),
+        first_party_aaguids: of(AttestationKind::FirstPartyApp)
+            .map(|aaguid| aaguid.bytes())
+            .collect(),
+    }
+}
+
+fn metadata(attested: &[Aaguid], row: &Row) -> Value {
+    let mut payload = ca::known()
+        .map(|ca| ca.metadata(attested))
+        .unwrap_or_default();
+    let named = row.relying_party.metadata.iter();
+    let own: Vec<Value> = named
+        .filter_map(|(model, said)| entry(*model, *said))
+        .collect();
+    if let Some(entries) = payload.get_mut("entries").and_then(Value::as_array_mut) {
+        entries.retain(|known| own.iter().all(|entry| entry["aaguid"] != known["aaguid"]));
+        entries.extend(own);
+    }
+    payload
+}
+
+/// Makes the entry of one model: a certified one, with one change.
+fn entry(model: Aaguid, said: ModelMetadata) -> Option<Value> {
+    let ca = if said == ModelMetadata::OtherRoot {
+        ca::unknown()
+    } else {
+        ca::known()
+    };
+    let mut entry = ca?.metadata(&[model]).pointer_mut("/entries/0")?.take();
+    let (pointer, value) = match said {
+        ModelMetadata::Certified | ModelMetadata::OtherRoot => return Some(entry),
+        ModelMetadata::NotCertified => ("/statusReports/0/status", json!("NOT_FIDO_CERTIFIED")),
+        ModelMetadata::NoHmacSecret => (GET_INFO_EXTENSIONS, json!(["credProtect"])),
+        ModelMetadata::U2fOnly => (GET_INFO_VERSIONS, json!(["U2F_V2"])),
+        ModelMetadata::NoResidentKeys => (GET_INFO_OPTIONS, options(false, true, true)),
+        ModelMetadata::ClientPinOnly => (GET_INFO_OPTIONS, options(true, false, true)),
+        ModelMetadata::NoUserVerification => (GET_INFO_OPTIONS, options(true, false, false)),
+        ModelMetadata::Revoked => return reported(entry, "REVOKED"),
+        ModelMetadata::UserVerificationBypass => {
+            return reported(entry, "USER_VERIFICATION_BYPASS");
+        }
+        ModelMetadata::AttestationKeyCompromise => {
+            return reported(entry, "ATTESTATION_KEY_COMPROMISE");
+        }
+        ModelMetadata::UserKeyRemoteCompromise => {
+            return reported(entry, "USER_KEY_REMOTE_COMPROMISE");
+        }
+        ModelMetadata::UserKeyPhysicalCompromise => {
+            return reported(entry, "USER_KEY_PHYSICAL_COMPROMISE");
+        }
+    };
+    *entry.pointer_mut(pointer)? = value;
+    Some(entry)
+}
+
+const GET_INFO_VERSIONS: &str = "/metadataStatement/authenticatorGetInfo/versions";
+const GET_INFO_EXTENSIONS: &str = "/metadataStatement/authenticatorGetInfo/extensions";
+const GET_INFO_OPTIONS: &str = "/metadataStatement/authenticatorGetInfo/options";
+
+fn options(rk: bool, uv: bool, client_pin: bool) -> Value {
+    json!({ "rk": rk, "up": true, "uv": uv, "clientPin": client_pin })
+}
+
+/// Adds a later report to the certification (FIDO MDS3, 3.1.4).
+fn reported(mut entry: Value, status: &str) -> Option<Value> {
+    let report = json!({ "status": status, "effectiveDate": "2025-01-01" });
+    entry["statusReports"].as_array_mut()?.push(report);
+    entry["timeOfLastStatusChange"] = json!("2025-01-01");
+    Some(entry)
+}

@@ -1,0 +1,30 @@
+//! The values of a row that mutations may name.
+
+use passkey_authenticators::{Values, seed::Seed};
+use serde_json::{Value, json};
+
+const LONG_IDS: [usize; 2] = [1023, 1024];
+
+/// Returns the values that stand before anything happens: `$CREDENTIAL_ID_OF_1023_BYTES` and `_1024_`.
+pub(super) fn at_start(seed: &Seed) -> Values {
+    let digits: String = seed
+        .bytes("long credential id")
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let long = |length: usize| {
+        let digits: String = digits.chars().cycle().take(2 * length).collect();
+        (
+            format!("CREDENTIAL_ID_OF_{length}_BYTES"),
+            json!(format!("hex:{digits}")),
+        )
+    };
+    LONG_IDS.into_iter().map(long).collect()
+}
+
+/// Adds what a registration made: `$CONTROL_CREDENTIAL_ID` and `$CONTROL_USER_HANDLE` for a passkey `control`.
+pub(super) fn add(values: &mut Values, passkey: &str, options: &Value, response: &Value) {
+    let name = passkey.to_ascii_uppercase().replace('-', "_");
+    values.insert(format!("{name}_CREDENTIAL_ID"), response["id"].clone());
+    values.insert(format!("{name}_USER_HANDLE"), options["user"]["id"].clone());
+}
