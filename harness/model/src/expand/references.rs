@@ -93,13 +93,6 @@ impl Check {
             .iter()
             .map(|item| at(item.at("/scenario"), &item.value.scenario));
         self.unique("scenario", policy);
-        let groups = library.conformance.iter().flat_map(|group| {
-            let cases = (0..).zip(&group.value.cases);
-            cases.map(move |(index, case): (usize, _)| {
-                at(group.at(&format!("/cases/{index}/id")), &case.id)
-            })
-        });
-        self.unique("case", groups);
         let grid = library.grid.iter().flat_map(|grid| {
             let entries = (0..).zip(&grid.value.entries);
             entries.map(move |(index, entry): (usize, _)| {
