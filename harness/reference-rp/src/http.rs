@@ -2,6 +2,7 @@
 
 mod body;
 mod conformance;
+mod finish;
 mod memory;
 mod routes;
 mod state;

@@ -3,6 +3,7 @@
 //! Each step is a function that is named by its number; every refusal carries the step. The policy of passkey profiles is
 //! evaluated last, when the ceremony has nothing left to object to.
 
+mod attestation;
 mod authentication;
 mod client_data;
 mod flags;

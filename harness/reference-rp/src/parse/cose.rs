@@ -149,10 +149,10 @@ impl CoseKey {
 }
 
 fn coordinate(bytes: Option<&Vec<u8>>, length: usize) -> Result<&[u8], &'static str> {
-    bytes.filter(|bytes| bytes.len() == length).map_or(
-        Err("the point is compressed, or its coordinates have another length than the curve's"),
-        |bytes| Ok(bytes),
-    )
+    bytes
+        .map(Vec::as_slice)
+        .filter(|bytes| bytes.len() == length)
+        .ok_or("the point is compressed, or its coordinates have another length than the curve's")
 }
 
 /// Takes exponents that RFC 8017 allows, and moduli between 2048 and 8192 bits.

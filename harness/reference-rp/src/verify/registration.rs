@@ -9,8 +9,7 @@ use super::{
 use crate::{
     defects::{Defect, Defects},
     parse::{Attested, AuthenticatorData, cbor, is_built, member},
-    policy::{self, AttestationLevel, InvalidStatement},
-    trust::{self, Statement},
+    policy, trust,
 };
 
 /// The longest credential ID (4, and 7.1 step 25).
@@ -95,17 +94,18 @@ struct Response {
 }
 
 /// The attestation object (6.5), decoded.
-struct Object {
-    format: String,
-    data: AuthenticatorData,
-    attested: Attested,
-    statement: ciborium::Value,
+pub(super) struct Object {
+    pub format: String,
+    pub data: AuthenticatorData,
+    pub attested: Attested,
+    pub statement: ciborium::Value,
 }
 
-struct Ceremony<'a> {
-    exchange: &'a Registration,
-    expected: &'a Expected,
-    defects: &'a Defects,
+/// A registration in the hands of its steps.
+pub(super) struct Ceremony<'a> {
+    pub exchange: &'a Registration,
+    pub expected: &'a Expected,
+    pub defects: &'a Defects,
 }
 
 impl Ceremony<'_> {
@@ -228,54 +228,6 @@ impl Ceremony<'_> {
         Ok(())
     }
 
-    /// Under passkey profiles other formats are not verified, and the clause `format` decides whether they are taken.
-    fn step_21_format(&self, object: &Object) -> Result<(), Refusal> {
-        let built = ["none", "packed", trust::FIRST_PARTY_FORMAT];
-        if built.contains(&object.format.as_str())
-            || self.expected.policy.is_some()
-            || self.defects.has(Defect::UnknownFormatAccepted)
-        {
-            return Ok(());
-        }
-        refuse("reg.21", "the attestation format is not supported")
-    }
-
-    fn step_22_statement(&self, object: &Object, hash: &[u8]) -> Result<Statement, Refusal> {
-        let message = [object.data.bytes.as_slice(), hash].concat();
-        let signed = trust::Signed {
-            message: &message,
-            attested: &object.attested,
-        };
-        match trust::verify_statement(&object.format, &object.statement, signed, self.defects) {
-            Ok(statement) => Ok(statement),
-            Err(_) if self.ignores_invalid_statements() => Ok(Statement::Ignored),
-            Err(message) => refuse("reg.22", message),
-        }
-    }
-
-    /// An invalid statement may be ignored only where some profile of the user does not enforce attestation.
-    fn ignores_invalid_statements(&self) -> bool {
-        self.expected.switches.invalid_statement == InvalidStatement::Ignored
-            && self
-                .enforcement()
-                .is_some_and(|enforcement| !enforcement.everywhere)
-    }
-
-    fn steps_23_24_trust(&self, object: &Object, statement: &Statement) -> Result<bool, Refusal> {
-        let proven = trust::is_attested(
-            &self.expected.anchors,
-            &object.format,
-            statement,
-            object.attested.aaguid,
-            self.exchange.situation.now,
-            self.defects,
-        );
-        if self.expected.attestation_required && !proven {
-            return refuse("reg.24", "the attestation leads to no trusted root");
-        }
-        Ok(proven)
-    }
-
     fn step_25_credential_id_length(&self, object: &Object) -> Result<(), Refusal> {
         if object.attested.credential_id.len() > LONGEST_CREDENTIAL_ID
             && !self.defects.has(Defect::CredentialIdLengthNotLimited)
@@ -320,25 +272,6 @@ impl Ceremony<'_> {
             id: object.attested.credential_id,
             key: object.attested.key,
         }
-    }
-
-    fn enforcement(&self) -> Option<policy::Enforcement> {
-        let policy = self.expected.policy.as_ref()?;
-        let subject = &self.exchange.situation.subject;
-        Some(policy::enforcement(
-            policy,
-            &self.expected.switches,
-            self.defects,
-            subject,
-        ))
-    }
-
-    /// Tells whether a proven model is stored as proven where no profile asks for it.
-    fn keeps_level(&self) -> bool {
-        self.expected.switches.attestation_level == AttestationLevel::AsVerified
-            || self
-                .enforcement()
-                .is_none_or(|enforcement| enforcement.anywhere)
     }
 }
 
