@@ -6,6 +6,7 @@ use std::{path::Path, sync::Arc};
 use passkey_harness::{
     cli,
     run::{Runner, SOFTWARE_CAPACITY},
+    snapshot::first_difference,
 };
 use passkey_model::verdict::Verdict;
 use tokio::sync::Semaphore;
@@ -53,9 +54,14 @@ async fn run_all(seed: u64) -> Vec<(String, Told)> {
 async fn two_seeds_tell_the_same_story() {
     let (first, second) = (run_all(1).await, run_all(0xfeed).await);
     assert_eq!(first.len(), second.len());
+    let mut differing = Vec::new();
     for ((name, first), (_, second)) in first.iter().zip(&second) {
-        assert_eq!(first.verdict, second.verdict, "{name}");
-        assert_eq!(first.transcript, second.transcript, "{name}");
-        assert_eq!(first.exchange, second.exchange, "{name}");
+        if first.verdict != second.verdict || first.exchange != second.exchange {
+            differing.push(format!("{name}: verdict or exchange"));
+        }
+        if let Some(difference) = first_difference(&first.transcript, &second.transcript) {
+            differing.push(format!("{name}: {difference}"));
+        }
     }
+    assert!(differing.is_empty(), "{}", differing.join("\n"));
 }
