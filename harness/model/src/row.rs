@@ -43,6 +43,8 @@ pub struct Row {
     pub grounds: Grounds,
     /// The defects of the reference relying party that it has to reveal.
     pub defects: Vec<String>,
+    /// Why it reveals no defect although it demands a refusal, if so.
+    pub reveals_nothing: Option<String>,
     /// Why it cannot be shown in its lane, if so.
     pub not_applicable: Option<String>,
 }

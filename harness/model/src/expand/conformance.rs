@@ -94,6 +94,7 @@ impl Point<'_> {
                     .collect(),
             },
             defects: self.case.defects.of(self.ceremony).clone(),
+            reveals_nothing: self.case.reveals_nothing.clone(),
         })
     }
 

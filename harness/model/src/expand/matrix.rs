@@ -184,6 +184,7 @@ impl MatrixCell<'_> {
                 spec: self.cites(pair, grid_source),
             },
             defects: Vec::new(),
+            reveals_nothing: None,
             not_applicable: self.not_applicable(pair),
         })
     }

@@ -88,6 +88,7 @@ fn row(
                 .collect(),
         },
         defects: case.defects.clone(),
+        reveals_nothing: case.reveals_nothing.clone(),
         source: place,
     })
 }

@@ -138,6 +138,9 @@ pub struct PolicyCase {
     /// The defects of the reference relying party that this row has to reveal.
     #[serde(default)]
     pub defects: Vec<String>,
+    /// Why a refusal that this case demands reveals no defect, if it reveals none.
+    #[serde(default)]
+    pub reveals_nothing: Option<String>,
 }
 
 /// Describes one group of conformance cases.
@@ -197,6 +200,9 @@ pub struct Case {
     /// The defects of the reference relying party that the rows have to reveal, by ceremony.
     #[serde(default)]
     pub defects: PerCeremony<Vec<String>>,
+    /// Why rows of this case that demand a refusal reveal no defect, if some reveal none.
+    #[serde(default)]
+    pub reveals_nothing: Option<String>,
 }
 
 /// Describes one of several changes that show the same.
