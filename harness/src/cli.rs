@@ -1,15 +1,17 @@
 //! The command line: parses flags, calls the library, prints, and returns the exit code.
 
 mod run;
+mod serve;
 
 use std::{
     io::Write,
     path::{Path, PathBuf},
     sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use clap::{Parser, Subcommand, ValueEnum};
-use passkey_model::{expand, library::Library, row::Row};
+use passkey_model::{expand, library::Library, row::Row, target::Target};
 use serde_json::json;
 
 use crate::{
@@ -18,6 +20,7 @@ use crate::{
     load,
     run::{Runner, SOFTWARE_CAPACITY},
     snapshot,
+    target::{self, ReadyTarget, TargetError},
 };
 
 /// Nothing red.
@@ -30,8 +33,13 @@ pub const EXIT_USAGE: u8 = 2;
 pub const EXIT_NOTHING: u8 = 3;
 /// A scenario or target file is wrong.
 pub const EXIT_BAD_FILE: u8 = 4;
+/// The target cannot be reached.
+pub const EXIT_UNREACHABLE: u8 = 5;
 /// The harness itself failed.
 pub const EXIT_HARNESS: u8 = 6;
+
+/// The target that comes along.
+const EMBEDDED: &str = "embedded";
 
 /// Tests whether a relying party accepts the passkeys it should and refuses those it must.
 #[derive(Debug, Parser)]
@@ -49,7 +57,7 @@ pub struct Arguments {
     command: Command,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 nothing red; 1 rows deviate or are inconclusive; 2 usage; 3 nothing executed; 4 bad scenario file; 6 harness error; where several apply, 6 before 1.";
+const EXIT_CODES: &str = "Exit codes: 0 nothing red; 1 rows deviate or are inconclusive; 2 usage; 3 nothing executed; 4 bad scenario or target file; 5 target unreachable; 6 harness error; where several apply, 6 before 5 before 1.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -58,7 +66,7 @@ enum Command {
         /// Texts; every row when there is none.
         filter: Vec<String>,
         /// Only rows of this lane.
-        #[arg(long)]
+        #[arg(long, value_parser = [expand::SOFTWARE_LANE])]
         lane: Vec<String>,
         /// How to print them.
         #[arg(long, default_value = "text")]
@@ -72,17 +80,21 @@ enum Command {
         #[arg(long)]
         exact: bool,
         /// Only rows of this lane.
-        #[arg(long)]
+        #[arg(long, value_parser = [expand::SOFTWARE_LANE])]
         lane: Vec<String>,
+        /// The relying party: `embedded`, a file, or the name of one in the scenarios' folder targets.
+        #[arg(long, default_value = EMBEDDED, value_name = "NAME|FILE")]
+        target: String,
         /// Rows whose basis is a SHOULD are red too.
         #[arg(long)]
         strict: bool,
         /// How many rows run at once.
         #[arg(long, default_value_t = SOFTWARE_CAPACITY)]
         jobs: usize,
-        /// What keys and credential IDs derive from, beside the row's name.
-        #[arg(long, default_value_t = 0)]
-        seed: u64,
+        /// What keys and credential IDs derive from, beside the row's name; 0 when left out, on a target that runs on its own
+        /// another one each time.
+        #[arg(long)]
+        seed: Option<u64>,
         /// Write JUnit XML, JSON lines and the transcripts of red rows there.
         #[arg(long, value_name = "DIR")]
         report: Option<PathBuf>,
@@ -95,9 +107,18 @@ enum Command {
         /// The row's whole name.
         row: String,
     },
-    /// Load and validate scenarios without running anything.
+    /// Serve the reference relying party on its own, for people.
+    Serve {
+        /// The port on loopback; 0 for any.
+        #[arg(long, default_value_t = 8080)]
+        port: u16,
+        /// The passkey profile in force; none when left out.
+        #[arg(long)]
+        profile: Option<String>,
+    },
+    /// Load and validate scenarios and targets without running anything.
     Check {
-        /// Folders of scenarios; the one of --scenarios when there is none.
+        /// Folders of scenarios, or files of targets; the folder of --scenarios when there is none.
         paths: Vec<PathBuf>,
     },
     /// Take over the pending transcripts (*.snap.new) of one scenario, after you have read them.
@@ -154,6 +175,7 @@ pub fn execute(
             filter,
             exact,
             lane,
+            target,
             strict,
             jobs,
             seed,
@@ -173,15 +195,30 @@ pub fn execute(
                 Ok(found) => found,
                 Err(mistakes) => return report_mistakes(&mistakes, err),
             };
+            let target = match find_target(target, &arguments.scenarios) {
+                Ok(target) => target.map(Arc::new),
+                Err(error) => return target_error(&error, err),
+            };
             let runner = Runner {
+                seed: seed.unwrap_or_else(|| default_seed(target.is_some())),
                 library: Arc::new(library),
-                seed: *seed,
                 strict: *strict,
+                target,
                 ..Runner::default()
             };
             let chosen = rows.into_iter().filter(|row| filter.chooses(row)).collect();
             run::run(runner, chosen, *jobs, &reporting, out, err)
         }
+        Command::Serve { port, profile } => match rows(&arguments.scenarios) {
+            Ok((library, _)) => {
+                let serving = serve::Serving {
+                    port: *port,
+                    profile: profile.as_deref(),
+                };
+                serve::serve(&library, &serving, out, err)
+            }
+            Err(mistakes) => report_mistakes(&mistakes, err),
+        },
         Command::Accept {
             scenario,
             snapshots,
@@ -192,13 +229,54 @@ pub fn execute(
     }
 }
 
+/// Finds the target that is named; nothing stands for the embedded one.
+fn find_target(named: &str, scenarios: &Path) -> Result<Option<ReadyTarget>, TargetError> {
+    if named == EMBEDDED {
+        return Ok(None);
+    }
+    let in_folder = scenarios.join("targets").join(format!("{named}.yaml"));
+    let file = if in_folder.exists() {
+        in_folder
+    } else {
+        PathBuf::from(named)
+    };
+    let target = target::load(&file)?;
+    let runtime = tokio::runtime::Runtime::new().map_err(TargetError::Runtime)?;
+    runtime.block_on(target::probe(&target.file))?;
+    Ok(Some(target))
+}
+
+fn target_error(error: &TargetError, err: &mut impl Write) -> std::io::Result<u8> {
+    writeln!(err, "{error}")?;
+    Ok(match error {
+        TargetError::File(_) | TargetError::Secret { .. } => EXIT_BAD_FILE,
+        TargetError::Unreachable { .. } => EXIT_UNREACHABLE,
+        TargetError::Runtime(_) => EXIT_HARNESS,
+    })
+}
+
+/// A target that runs on its own keeps what it is given: the same credential IDs would be refused the second time.
+fn default_seed(keeps_state: bool) -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    if keeps_state {
+        since.map_or(0, |since| {
+            since.as_secs() << 20 | u64::from(since.subsec_micros())
+        })
+    } else {
+        0
+    }
+}
+
 fn with_rows<W: Write>(
     root: &Path,
     err: &mut W,
     then: impl FnOnce(&[Row], &mut W) -> std::io::Result<u8>,
 ) -> std::io::Result<u8> {
     match rows(root) {
-        Ok((_, rows)) => then(&rows, err),
+        Ok((library, rows)) => {
+            warn(&library, err)?;
+            then(&rows, err)
+        }
         Err(mistakes) => report_mistakes(&mistakes, err),
     }
 }
@@ -214,6 +292,12 @@ pub fn rows(root: &Path) -> Result<(Library, Vec<Row>), Vec<String>> {
     let rows = expand::expand(&library)
         .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     Ok((library, rows))
+}
+
+fn warn(library: &Library, err: &mut impl Write) -> std::io::Result<()> {
+    expand::warnings(library)
+        .iter()
+        .try_for_each(|warning| writeln!(err, "{warning}"))
 }
 
 fn report_mistakes(mistakes: &[String], err: &mut impl Write) -> std::io::Result<u8> {
@@ -235,19 +319,29 @@ fn report_mistakes(mistakes: &[String], err: &mut impl Write) -> std::io::Result
 
 fn check(paths: &[PathBuf], out: &mut impl Write, err: &mut impl Write) -> std::io::Result<u8> {
     for path in paths {
+        if path.is_file() {
+            if let Err(error) = load::read::<Target>(path) {
+                return report_mistakes(&[error.to_string()], err);
+            }
+            writeln!(out, "{}: a target", path.display())?;
+            continue;
+        }
         match rows(path) {
             Err(mistakes) => return report_mistakes(&mistakes, err),
-            Ok((library, rows)) => writeln!(
-                out,
-                "{}: {} providers, {} profiles, {} rows, {} of them not applicable in their lane",
-                path.display(),
-                library.providers.len(),
-                library.profiles.len(),
-                rows.len(),
-                rows.iter()
-                    .filter(|row| row.not_applicable.is_some())
-                    .count()
-            )?,
+            Ok((library, rows)) => {
+                warn(&library, err)?;
+                writeln!(
+                    out,
+                    "{}: {} providers, {} profiles, {} rows, {} of them not applicable in their lane",
+                    path.display(),
+                    library.providers.len(),
+                    library.profiles.len(),
+                    rows.len(),
+                    rows.iter()
+                        .filter(|row| row.not_applicable.is_some())
+                        .count()
+                )?;
+            }
         }
     }
     Ok(EXIT_OK)

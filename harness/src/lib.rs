@@ -10,3 +10,4 @@ pub mod load;
 pub mod report;
 pub mod run;
 pub mod snapshot;
+pub mod target;

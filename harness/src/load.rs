@@ -78,6 +78,7 @@ impl Loader<'_> {
         self.library.matrix = self.folder("matrix");
         self.library.policy = self.folder("policy");
         self.library.conformance = self.folder("conformance");
+        self.library.targets = self.folder("targets");
         let scenarios =
             self.library.matrix.len() + self.library.policy.len() + self.library.conformance.len();
         if scenarios == 0 && self.errors.is_empty() {

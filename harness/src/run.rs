@@ -3,6 +3,8 @@
 mod api;
 mod play;
 
+pub(crate) use play::setup as embedded;
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -16,8 +18,10 @@ use passkey_model::{
 };
 use passkey_reference_rp::{Defects, Recorded};
 
+use crate::target::ReadyTarget;
+
 /// How long one request may take.
-pub const REQUEST_LIMIT: Duration = Duration::from_secs(10);
+pub const REQUEST_LIMIT: Duration = Duration::from_secs(5);
 /// How many rows of the software lane run at once.
 pub const SOFTWARE_CAPACITY: usize = 8;
 
@@ -30,8 +34,10 @@ pub struct Runner {
     pub seed: u64,
     /// Whether rows whose basis is a SHOULD are red too.
     pub strict: bool,
-    /// The mistakes that the relying party makes.
+    /// The mistakes that the embedded relying party makes.
     pub defects: Defects,
+    /// The relying party that runs on its own; the embedded one, one a row, when there is none.
+    pub target: Option<Arc<ReadyTarget>>,
 }
 
 /// What became of one row.
@@ -74,17 +80,38 @@ impl RowResult {
 }
 
 impl Runner {
-    /// Runs one row against a relying party of its own.
+    /// Returns the target's name.
+    #[must_use]
+    pub fn target_name(&self) -> &str {
+        let name = self.target.as_ref().map(|target| &target.file.target);
+        name.map_or("embedded", String::as_str)
+    }
+
+    /// Says why a row cannot be shown in its lane or on the target; nothing when it can run.
+    #[must_use]
+    pub fn not_applicable(&self, row: &Row) -> Option<String> {
+        let on_target = |target: &Arc<ReadyTarget>| target.file.cannot_show(row);
+        row.not_applicable
+            .clone()
+            .or_else(|| self.target.as_ref().and_then(on_target))
+    }
+
+    fn rp_id(&self) -> &str {
+        let id = self.target.as_ref().map(|target| &target.file.rp_id);
+        id.map_or(embedded::RP_ID, String::as_str)
+    }
+
+    /// Runs one row, against a relying party of its own unless the target runs on its own.
     pub async fn run_row(&self, row: &Row) -> RowResult {
         let start = Instant::now();
         let harness_error = |because: String| Judgement {
             verdict: Verdict::HarnessError,
             because,
         };
-        if let Some(why) = &row.not_applicable {
+        if let Some(because) = self.not_applicable(row) {
             let judgement = Judgement {
                 verdict: Verdict::NotApplicable,
-                because: why.clone(),
+                because,
             };
             return RowResult::without_run(judgement, start.elapsed());
         }
@@ -104,9 +131,9 @@ impl Runner {
                 || judge(row, &outcomes, self.strict),
                 |why| harness_error(format!("the row is not about what it says: {why}")),
             ),
-            transcript: transcript::transcript(row, &records, play::RP_ID),
-            ceremony: transcript::ceremony(row, &records, play::RP_ID),
-            exchange: transcript::exchange(row, &records, play::RP_ID),
+            transcript: transcript::transcript(row, &records, self.rp_id()),
+            ceremony: transcript::ceremony(row, &records, self.rp_id()),
+            exchange: transcript::exchange(row, &records, self.rp_id()),
             duration: start.elapsed(),
             records,
             recorded: played.recorded,

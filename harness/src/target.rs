@@ -11,7 +11,7 @@ use tokio::{net::TcpStream, time::timeout};
 use crate::load::{self, LoadError};
 
 /// How long a target may take until it answers for the first time.
-pub const READY_LIMIT: Duration = Duration::from_secs(10);
+pub const READY_LIMIT: Duration = Duration::from_secs(5);
 const LARGEST_ANSWER: usize = 64 * 1024;
 
 /// A target with what the run needs of it.
@@ -24,7 +24,7 @@ pub struct ReadyTarget {
 }
 
 /// Says why a target cannot be tested.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum TargetError {
     /// Its file is wrong: the scenario author's fault.
     #[error(transparent)]
@@ -47,6 +47,9 @@ pub enum TargetError {
         /// What happened.
         cause: String,
     },
+    /// We cannot ask: our environment's fault.
+    #[error("cannot start to ask the target: {0}")]
+    Runtime(#[source] std::io::Error),
 }
 
 /// Reads a target's file and its secret.
@@ -85,7 +88,9 @@ pub async fn probe(target: &Target) -> Result<(), TargetError> {
 
 async fn health(target: &Target) -> Result<u16, String> {
     let said = |error: hyper::Error| error.to_string();
-    let stream = TcpStream::connect(target.address).await.map_err(|error| error.to_string())?;
+    let stream = TcpStream::connect(target.address)
+        .await
+        .map_err(|error| error.to_string())?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(said)?;
     // The task ends with the connection; what went wrong shows in the request.
     tokio::spawn(connection);

@@ -3,9 +3,13 @@
 
 use std::{
     fs,
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Command, Output},
     sync::atomic::{AtomicUsize, Ordering},
+    thread,
+    time::{Duration, Instant},
 };
 
 const ROW: &str = "matrix::register-then-sign-in::all-types::bitwarden::windows-current.same-device::windows-current.same-device::software";
@@ -352,5 +356,187 @@ fn a_model_that_is_not_its_provider_is_a_harness_error_with_transcript_and_rerun
         fs::read_to_string(file)
             .unwrap()
             .contains("flags: UP UV BS AT")
+    );
+}
+
+/// A relying party that is none: it answers each connection with the next of its answers, or keeps it open without a word.
+fn hostile(answers: Vec<Option<&'static str>>) -> SocketAddr {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        let mut open = Vec::new();
+        for (stream, answer) in listener.incoming().zip(answers) {
+            let mut stream = stream.unwrap();
+            if let Some(answer) = answer {
+                let mut request = [0; 4096];
+                let _ = stream.read(&mut request);
+                let _ = stream.write_all(answer.as_bytes());
+            } else {
+                open.push(stream);
+            }
+        }
+        // Connections that never get an answer stay open until the test ends.
+        loop {
+            thread::park();
+        }
+    });
+    address
+}
+
+fn run_against(address: SocketAddr, row: &str) -> Output {
+    let name = format!("target-{}.yaml", address.port());
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let text = format!(
+        "target: hostile\naddress: {address}\nrp-id: rp.test\norigin: https://login.rp.test\npass-from: PASSKEY_TEST_PASS\n"
+    );
+    fs::write(&file, text).unwrap();
+    let started = Instant::now();
+    let output = Command::new(env!("CARGO_BIN_EXE_passkey-harness"))
+        .current_dir(root())
+        .env("PASSKEY_TEST_PASS", "pass")
+        .args(["run", "--exact", row, "--target", file.to_str().unwrap()])
+        .output()
+        .unwrap();
+    assert!(
+        started.elapsed() < Duration::from_secs(60),
+        "it has a time limit"
+    );
+    output
+}
+
+const CASE: &str = "conformance::cd.type-swapped::registration::software";
+const HEALTHY: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+const GARBAGE: &str = "garbage\r\n\r\n";
+
+#[test]
+fn a_target_that_is_not_there_is_unreachable() {
+    let gone = TcpListener::bind(("127.0.0.1", 0))
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let output = run_against(gone, CASE);
+    assert_eq!(output.status.code(), Some(5));
+    assert!(
+        stderr(&output).contains("target hostile at"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn a_target_that_never_answers_is_unreachable_in_time() {
+    let output = run_against(hostile(vec![None]), CASE);
+    assert_eq!(output.status.code(), Some(5));
+    assert!(
+        stderr(&output).contains("no answer within 5 s"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn a_target_that_answers_with_garbage_is_unreachable() {
+    let output = run_against(hostile(vec![Some(GARBAGE)]), CASE);
+    assert_eq!(output.status.code(), Some(5));
+}
+
+#[test]
+fn garbage_once_the_target_was_ready_is_its_own() {
+    let output = run_against(hostile(vec![Some(HEALTHY), Some(GARBAGE)]), CASE);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("was crashed:"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn a_server_error_is_no_refusal() {
+    let broken = "HTTP/1.1 500 Oops\r\ncontent-length: 0\r\n\r\n";
+    let output = run_against(hostile(vec![Some(HEALTHY), Some(broken)]), CASE);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("was crashed: status 500"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn a_hang_once_the_target_was_ready_is_its_own_and_ends_in_time() {
+    let output = run_against(hostile(vec![Some(HEALTHY), None]), CASE);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("was hung"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_row_that_needs_a_policy_is_not_applicable_on_a_target_without_one() {
+    let output = run_against(hostile(vec![Some(HEALTHY)]), ROW);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(stderr(&output).contains("the policy of target hostile cannot be set"));
+}
+
+#[test]
+fn a_target_without_its_secret_is_told_which_variable_is_missing() {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("no-secret.yaml");
+    let text = "target: t\naddress: 127.0.0.1:1\nrp-id: rp.test\norigin: https://login.rp.test\npass-from: PASSKEY_NO_SUCH_VARIABLE\n";
+    fs::write(&file, text).unwrap();
+    let output = harness(&["run", "--target", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(4));
+    assert!(stderr(&output).contains("no-secret.yaml:5:12: pass-from: the environment has no variable PASSKEY_NO_SUCH_VARIABLE"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_target_file_that_is_wrong_is_told_where() {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bad-target.yaml");
+    fs::write(&file, "target: t\nadress: 127.0.0.1:1\n").unwrap();
+    let output = harness(&["check", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(4));
+    assert!(
+        stderr(&output).contains("bad-target.yaml:2:1: unknown field `adress`"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn a_port_in_use_is_told_what_to_do() {
+    let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let output = harness(&["serve", "--port", &port]);
+    assert_eq!(output.status.code(), Some(6));
+    assert!(
+        stderr(&output).contains("choose another with --port"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn a_member_of_a_policy_that_is_not_known_is_warned_about() {
+    let copy = Copy::new();
+    copy.change(
+        "profiles/all-types.yaml",
+        "  state: enabled\n",
+        "  state: enabled\n  createdBy: somebody\n",
+    );
+    let output = harness(&["check", copy.0.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(
+        stderr(&output).contains("warning: the policy's member 'createdBy' is not known here"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn a_lane_that_is_not_there_is_a_usage_error() {
+    let output = harness(&["run", "--lane", "chromum"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("possible values: software"),
+        "{}",
+        stderr(&output)
     );
 }

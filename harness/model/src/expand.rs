@@ -4,8 +4,11 @@ mod conformance;
 mod matrix;
 mod policy;
 mod references;
+mod warnings;
 
 use std::collections::BTreeMap;
+
+pub use warnings::warnings;
 
 use crate::{
     library::Library,

@@ -11,6 +11,7 @@ pub mod row;
 pub mod scenario;
 pub mod schema;
 pub mod suggest;
+pub mod target;
 pub mod transcript;
 pub mod verdict;
 

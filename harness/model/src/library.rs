@@ -10,6 +10,7 @@ use crate::{
         Availability, Available, Cell, ConformanceGroup, Contexts, Grid, MatrixScenario,
         PolicyScenario, Profile,
     },
+    target::Target,
 };
 
 /// A value with the file that it comes from and the places of its parts.
@@ -66,6 +67,8 @@ pub struct Library {
     pub policy: Vec<Located<PolicyScenario>>,
     /// The groups of the suite `conformance`.
     pub conformance: Vec<Located<ConformanceGroup>>,
+    /// The targets that run on their own.
+    pub targets: Vec<Located<Target>>,
 }
 
 impl Library {

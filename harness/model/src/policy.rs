@@ -6,6 +6,7 @@
 //! fido2AuthenticationMethodConfiguration and passkeyProfile.
 
 mod document;
+mod members;
 mod oracle;
 mod switches;
 
@@ -15,6 +16,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use document::{IncludeTarget, KeyRestriction, Limits, Policy, PolicyProfile, PolicyRefusal};
+pub use members::unknown_members;
 pub use oracle::{
     CredentialFacts, Decision, Operation, UserFacts, deciding_clauses, evaluate, passkey_type,
 };

@@ -9,6 +9,7 @@ use crate::{
     scenario::{
         Availability, ConformanceGroup, Contexts, Grid, MatrixScenario, PolicyScenario, Profile,
     },
+    target::Target,
 };
 
 /// Returns the schema of every kind of scenario file, with the name of its own file.
@@ -24,6 +25,7 @@ pub fn schemas() -> Vec<(&'static str, Value)> {
         ("policy.json", schema::<PolicyScenario>()),
         ("profile.json", schema::<Profile>()),
         ("provider.json", schema::<Provider>()),
+        ("target.json", schema::<Target>()),
     ]
 }
 

@@ -51,7 +51,11 @@ impl Target {
             Some("policy")
         } else if row.relying_party != RelyingPartySettings::default() {
             Some("set-up")
-        } else if row.users.iter().any(|(_, user)| *user != UserSpec::default()) {
+        } else if row
+            .users
+            .iter()
+            .any(|(_, user)| *user != UserSpec::default())
+        {
             Some("users")
         } else {
             row.steps.iter().find_map(needs)

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     io::{self, IsTerminal, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Instant,
 };
@@ -43,7 +43,9 @@ pub(super) fn run(
         .report
         .clone()
         .unwrap_or_else(|| DEFAULT_REPORT.into());
-    let mut files = reporting.report.as_deref().map(Files::create).transpose()?;
+    let target = runner.target_name().to_owned();
+    let create = |folder: &Path| Files::create(folder, &target);
+    let mut files = reporting.report.as_deref().map(create).transpose()?;
     let text = reporting.format == Format::Text;
     let interactive = text && io::stderr().is_terminal() && io::stdout().is_terminal();
     let (for_people, for_programs) = if text {
@@ -52,7 +54,10 @@ pub(super) fn run(
         (None, Some(&mut *out))
     };
     let mut terminal = Terminal::new(for_people, &mut *err, folder, interactive);
-    let mut json = for_programs.map(JsonLines);
+    let mut json = for_programs.map(|out| JsonLines {
+        out,
+        target: target.clone(),
+    });
     let mut report = |event: &Event<'_>| {
         terminal.event(event)?;
         json.as_mut().map_or(Ok(()), |json| json.event(event))?;
@@ -77,7 +82,7 @@ fn play(
     let start = Instant::now();
     let runnable = rows
         .iter()
-        .filter(|row| row.not_applicable.is_none())
+        .filter(|row| runner.not_applicable(row).is_none())
         .count();
     report(&Event::Started { runnable })?;
     let (runner, places) = (Arc::new(runner), Arc::new(Semaphore::new(jobs.max(1))));

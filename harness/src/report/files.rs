@@ -24,12 +24,15 @@ impl Files {
     ///
     /// # Errors
     /// When the folder or a file cannot be made.
-    pub fn create(folder: &Path) -> io::Result<Self> {
+    pub fn create(folder: &Path, target: &str) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
         let rows = File::create(folder.join("rows.jsonl"))?;
         Ok(Self {
             folder: folder.to_owned(),
-            json: JsonLines(BufWriter::new(rows)),
+            json: JsonLines {
+                out: BufWriter::new(rows),
+                target: target.to_owned(),
+            },
             junit: Junit::default(),
         })
     }

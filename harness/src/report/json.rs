@@ -13,15 +13,20 @@ use crate::run::RowResult;
 
 /// Writes one JSON object a line for each row that ran.
 #[derive(Debug)]
-pub struct JsonLines<W>(pub W);
+pub struct JsonLines<W> {
+    /// Where the lines go.
+    pub out: W,
+    /// The target's name.
+    pub target: String,
+}
 
 impl<W: Write> Reporter for JsonLines<W> {
     fn event(&mut self, event: &Event<'_>) -> io::Result<()> {
         match event {
             Event::Judged { row, result } if result.judgement.verdict != Verdict::NotApplicable => {
-                writeln!(self.0, "{}", to_json(row, result))
+                writeln!(self.out, "{}", to_json(row, result, &self.target))
             }
-            Event::Finished { .. } => self.0.flush(),
+            Event::Finished { .. } => self.out.flush(),
             _ => Ok(()),
         }
     }
@@ -32,7 +37,7 @@ impl<W: Write> Reporter for JsonLines<W> {
 /// `expected` and `outcome` speak of the step that decided: the first that did not do what was expected, otherwise the last
 /// that the row is about.
 #[must_use]
-pub fn to_json(row: &Row, result: &RowResult) -> Value {
+pub fn to_json(row: &Row, result: &RowResult, target: &str) -> Value {
     let ran = result.records.len();
     let stopped_early = ran > 0 && ran < row.steps.len();
     let decided = if stopped_early || result.judgement.verdict.is_red() {
@@ -51,7 +56,7 @@ pub fn to_json(row: &Row, result: &RowResult) -> Value {
         "suite": row.suite,
         "scenario": row.scenario,
         "lane": row.lane,
-        "target": "embedded",
+        "target": target,
         "expected": step.map(expectation),
         "outcome": outcome.map(Outcome::name),
         "reason": outcome.map(Outcome::reasons).unwrap_or_default(),

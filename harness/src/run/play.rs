@@ -3,10 +3,10 @@
 mod ceremony;
 mod made;
 mod metadata;
-mod setup;
+pub(crate) mod setup;
 mod values;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use passkey_authenticators::{SoftwareAuthenticator, Values, seed::Seed};
 use passkey_model::{
@@ -16,7 +16,7 @@ use passkey_model::{
     transcript::{Message, StepRecord},
     verdict::Outcome,
 };
-use passkey_reference_rp::{Recorded, RunningRp};
+use passkey_reference_rp::{Recorded, RunningRp, policy::UnknownSwitch};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -24,10 +24,8 @@ use super::{
     Runner,
     api::{Answer, Api, ConnectError},
 };
+use crate::target::ReadyTarget;
 
-pub(super) use setup::RP_ID;
-
-const HOST: &str = "login.rp.test";
 const POLICY: &str =
     "/policies/authenticationMethodsPolicy/authenticationMethodConfigurations/fido2";
 
@@ -36,6 +34,8 @@ const POLICY: &str =
 pub(super) enum PlayError {
     #[error("cannot listen on loopback: {0}")]
     Listen(std::io::Error),
+    #[error("the row's set-up is not one of the relying party's: {0}")]
+    SetUp(#[from] UnknownSwitch),
     #[error(transparent)]
     Connect(#[from] ConnectError),
     #[error("step {step}: {message}")]
@@ -54,12 +54,11 @@ pub(super) struct Played {
 
 /// Plays a row until a step does not do what is expected of it.
 pub(super) async fn play(runner: &Runner, row: &Row) -> Result<Played, PlayError> {
-    let listener = TcpListener::bind(("127.0.0.1", 0))
-        .await
-        .map_err(PlayError::Listen)?;
-    let config = setup::config(&runner.library, row, runner.defects);
-    let rp = RunningRp::start(config, listener).map_err(PlayError::Listen)?;
-    let api = Api::connect(rp.address(), HOST).await?;
+    let rp = match &runner.target {
+        Some(target) => Rp::External(target.clone()),
+        None => Rp::Embedded(embedded(runner, row).await?),
+    };
+    let api = Api::connect(rp.address(), rp.host()).await?;
     let seed = Seed::new(runner.seed, &row.name.without_lane());
     let mut player = Player {
         library: &runner.library,
@@ -110,6 +109,67 @@ const fn goes_on(expected: Expected, outcome: &Outcome) -> bool {
     )
 }
 
+async fn embedded(runner: &Runner, row: &Row) -> Result<RunningRp, PlayError> {
+    let listener = TcpListener::bind(("127.0.0.1", 0))
+        .await
+        .map_err(PlayError::Listen)?;
+    let config = setup::config(&runner.library, row, runner.defects)?;
+    RunningRp::start(config, listener).map_err(PlayError::Listen)
+}
+
+/// The relying party of a row: one of its own, or one that runs on its own.
+enum Rp {
+    Embedded(RunningRp),
+    External(Arc<ReadyTarget>),
+}
+
+impl Rp {
+    fn address(&self) -> SocketAddr {
+        match self {
+            Self::Embedded(rp) => rp.address(),
+            Self::External(target) => target.file.address,
+        }
+    }
+
+    fn host(&self) -> &str {
+        match self {
+            Self::Embedded(_) => setup::HOST,
+            Self::External(target) => target.file.host(),
+        }
+    }
+
+    fn origin(&self) -> &str {
+        match self {
+            Self::Embedded(_) => setup::ORIGIN,
+            Self::External(target) => &target.file.origin,
+        }
+    }
+
+    fn pass(&self) -> &str {
+        match self {
+            Self::Embedded(_) => setup::PASS,
+            Self::External(target) => &target.pass,
+        }
+    }
+
+    fn recorded(&self) -> Vec<Recorded> {
+        match self {
+            Self::Embedded(rp) => rp.recorded(),
+            Self::External(_) => Vec::new(),
+        }
+    }
+
+    /// Returns the relying party that can be told what to do; rows that need it are not-applicable elsewhere.
+    fn controlled(&self) -> Result<&RunningRp, String> {
+        match self {
+            Self::Embedded(rp) => Ok(rp),
+            Self::External(target) => {
+                Err(format!("target {} cannot be told this", target.file.target))
+            }
+        }
+    }
+}
+
 /// A response that was posted, to post it again.
 struct Posted {
     ceremony: CeremonyKind,
@@ -120,7 +180,7 @@ struct Posted {
 struct Player<'a> {
     library: &'a Library,
     row: &'a Row,
-    rp: RunningRp,
+    rp: Rp,
     api: Api,
     seed: Seed,
     passkeys: BTreeMap<String, SoftwareAuthenticator>,
@@ -143,11 +203,13 @@ impl Player<'_> {
             Action::Replay => self.replay(user).await,
             Action::SetPolicy => self.set_policy(spec).await,
             Action::AdvanceClock => {
-                self.rp.advance_clock(spec.seconds.unwrap_or_default());
+                let rp = self.rp.controlled()?;
+                rp.advance_clock(spec.seconds.unwrap_or_default());
                 Ok(Outcome::Accepted)
             }
             Action::SetUser => {
-                self.rp.set_user(user, spec.groups.clone(), spec.guest);
+                let rp = self.rp.controlled()?;
+                rp.set_user(user, spec.groups.clone(), spec.guest);
                 Ok(Outcome::Accepted)
             }
             Action::SignOut => {
@@ -181,7 +243,7 @@ impl Player<'_> {
     }
 
     async fn bootstrap(&mut self, user: &str) -> Option<Outcome> {
-        let body = json!({ "username": user, "temporaryAccessPass": setup::PASS });
+        let body = json!({ "username": user, "temporaryAccessPass": self.rp.pass() });
         match self.api.post(user, "/session/bootstrap", &body).await {
             Answer::Json(_) => None,
             Answer::Refused(outcome) => Some(outcome),

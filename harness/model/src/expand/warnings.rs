@@ -16,9 +16,8 @@ pub fn warnings(library: &Library) -> Vec<ExpandError> {
         .flat_map(|profile| of_policy(profile, "/policy", &profile.value.policy));
     let own = library.policy.iter().flat_map(|scenario| {
         let policies = scenario.value.policies.iter();
-        policies.flat_map(|(name, policy)| {
-            of_policy(scenario, &format!("/policies/{name}"), policy)
-        })
+        policies
+            .flat_map(|(name, policy)| of_policy(scenario, &format!("/policies/{name}"), policy))
     });
     profiles.chain(own).collect()
 }
@@ -28,7 +27,8 @@ fn of_policy<T>(located: &Located<T>, pointer: &str, policy: &Value) -> Vec<Expa
     let warning = |member: String| {
         let place = located.at(&format!("{pointer}{member}"));
         let name = member.rsplit('/').next().unwrap_or_default();
-        let message = format!("warning: the policy's member '{name}' is not known here and decides nothing");
+        let message =
+            format!("warning: the policy's member '{name}' is not known here and decides nothing");
         ExpandError::new(place, message)
     };
     unknown.map(warning).collect()

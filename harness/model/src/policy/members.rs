@@ -49,7 +49,12 @@ pub fn unknown_members(document: &Value) -> Vec<String> {
             let pointer = format!("/{name}/{index}");
             look(item, &pointer, known, &mut found);
             let restrictions = format!("{pointer}/keyRestrictions");
-            look(&item["keyRestrictions"], &restrictions, RESTRICTIONS, &mut found);
+            look(
+                &item["keyRestrictions"],
+                &restrictions,
+                RESTRICTIONS,
+                &mut found,
+            );
         }
     }
     found
@@ -60,7 +65,10 @@ fn items(list: &Value) -> impl Iterator<Item = (usize, &Value)> {
 }
 
 fn look(value: &Value, pointer: &str, known: &[&str], found: &mut Vec<String>) {
-    let members = value.as_object().into_iter().flat_map(|members| members.keys());
+    let members = value
+        .as_object()
+        .into_iter()
+        .flat_map(|members| members.keys());
     let unknown = members.filter(|name| !known.contains(&name.as_str()));
     found.extend(unknown.map(|name| format!("{pointer}/{name}")));
 }

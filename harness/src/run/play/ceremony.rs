@@ -71,7 +71,7 @@ impl Player<'_> {
             let seed = self.seed.derive(&format!("step {index}"));
             SoftwareAuthenticator::new(made.model.clone(), seed)
         });
-        let client = made::client(spec, &made.model);
+        let client = made::client(self.rp.origin(), spec, &made.model);
         let (options, mutation) = (options.clone(), spec.mutation.clone());
         let values = self.values.clone();
         let create = move |authenticator: &mut SoftwareAuthenticator| {
@@ -121,7 +121,7 @@ impl Player<'_> {
         let kept = authenticator.model.clone();
         made::override_model(&mut authenticator.model, spec);
         made::set_backup_state(&mut authenticator, spec.backup_state);
-        let client = made::client(spec, &authenticator.model);
+        let client = made::client(self.rp.origin(), spec, &authenticator.model);
         let (mutation, values) = (spec.mutation.clone(), self.values.clone());
         let get = move |authenticator: &mut SoftwareAuthenticator| {
             client.get(authenticator, &options, mutation.as_ref(), &values)
@@ -134,7 +134,9 @@ impl Player<'_> {
 
     /// What happens between the options and the response.
     async fn between(&mut self, spec: &StepSpec) -> Result<(), String> {
-        self.rp.advance_clock(spec.wait_seconds.unwrap_or_default());
+        if let Some(seconds) = spec.wait_seconds {
+            self.rp.controlled()?.advance_clock(seconds);
+        }
         if let Some(name) = &spec.switch_policy
             && self.put_policy(name).await? != Outcome::Accepted
         {

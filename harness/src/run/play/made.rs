@@ -9,7 +9,7 @@ use passkey_model::{
     verdict::Outcome,
 };
 
-use super::setup::{ORIGIN, RP_ID};
+use super::setup::RP_ID;
 
 /// Returns what a registration step makes: its provider in its context, with what the step overrides.
 pub(super) fn in_step(library: &Library, spec: &StepSpec) -> Result<ProviderInContext, String> {
@@ -69,11 +69,11 @@ pub(super) fn override_model(model: &mut AuthenticatorModel, spec: &StepSpec) {
     }
 }
 
-/// Returns the client of a step: a page on our origin, and where it sees the authenticator.
-pub(super) fn client(spec: &StepSpec, model: &AuthenticatorModel) -> Client {
+/// Returns the client of a step: a page on the relying party's origin, and where it sees the authenticator.
+pub(super) fn client(origin: &str, spec: &StepSpec, model: &AuthenticatorModel) -> Client {
     let roaming = !model.transports.contains(&Transport::Internal);
     Client {
-        origin: ORIGIN.to_owned(),
+        origin: origin.to_owned(),
         top_origin: spec.embedded_in.clone(),
         cross_platform: roaming || spec.context.as_ref().is_some_and(Context::is_cross_device),
         conditional: spec.mediation == Some(Mediation::Conditional),

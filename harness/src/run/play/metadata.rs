@@ -1,14 +1,14 @@
 //! What the metadata service says of the models of a row.
 
+use std::collections::BTreeMap;
+
 use passkey_authenticators::ca;
-use passkey_model::{
-    Aaguid, library::Library, provider::AttestationKind, row::Row, scenario::ModelMetadata,
-};
+use passkey_model::{Aaguid, library::Library, provider::AttestationKind, scenario::ModelMetadata};
 use passkey_reference_rp::trust::Anchors;
 use serde_json::{Value, json};
 
-/// Returns what the relying party of a row trusts: metadata of the attested providers and of the models that the row names.
-pub(super) fn anchors(library: &Library, row: &Row) -> Anchors {
+/// Returns what a relying party trusts: metadata of the attested providers and of the models that are named.
+pub(super) fn anchors(library: &Library, named: &BTreeMap<Aaguid, ModelMetadata>) -> Anchors {
     let providers = || library.providers.iter().map(|located| &located.value.claim);
     let of = |kind| {
         providers()
@@ -17,7 +17,7 @@ pub(super) fn anchors(library: &Library, row: &Row) -> Anchors {
     };
     let attested: Vec<_> = of(AttestationKind::Packed).collect();
     Anchors {
-        metadata: metadata(&attested, row),
+        metadata: metadata(&attested, named),
         first_party_roots: ca::first_party()
             .map(|ca| ca.root().to_vec())
             .into_iter()
@@ -28,12 +28,12 @@ pub(super) fn anchors(library: &Library, row: &Row) -> Anchors {
     }
 }
 
-fn metadata(attested: &[Aaguid], row: &Row) -> Value {
+fn metadata(attested: &[Aaguid], named: &BTreeMap<Aaguid, ModelMetadata>) -> Value {
     let mut payload = ca::known()
         .map(|ca| ca.metadata(attested))
         .unwrap_or_default();
-    let named = row.relying_party.metadata.iter();
     let own: Vec<Value> = named
+        .iter()
         .filter_map(|(model, said)| entry(*model, *said))
         .collect();
     if let Some(entries) = payload.get_mut("entries").and_then(Value::as_array_mut) {

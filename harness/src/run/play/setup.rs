@@ -1,29 +1,43 @@
 //! Sets up the relying party of a row.
 
+use std::collections::BTreeMap;
+
 use passkey_model::{
     library::Library,
     row::Row,
     scenario::{CounterPolicy, Requirement},
 };
 use passkey_reference_rp::{
-    Clock, Config, Defects, User,
-    policy::{Limits, Switches},
+    Clock, Config, Defects, Expected, User,
+    policy::{Limits, Switches, UnknownSwitch},
 };
+use serde_json::Value;
 
 use super::metadata;
 
 /// The RP ID of the embedded relying party.
-pub(in crate::run) const RP_ID: &str = "rp.test";
+pub(crate) const RP_ID: &str = "rp.test";
 /// Its only origin, whatever port it listens on.
-pub(super) const ORIGIN: &str = "https://login.rp.test";
+pub(crate) const ORIGIN: &str = "https://login.rp.test";
+/// The origin's host.
+pub(super) const HOST: &str = "login.rp.test";
 /// What lets a user in before there is a passkey.
-pub(super) const PASS: &str = "temporary access pass";
+pub(crate) const PASS: &str = "temporary access pass";
+/// ES256, EdDSA, ES384, RS256.
+const ALGORITHMS: [i64; 4] = [-7, -8, -35, -257];
 /// 2026-01-01: inside the validity of every test certificate.
 const NOW: u64 = 1_767_225_600;
 const CHALLENGE_LIFETIME_SECONDS: u64 = 300;
 
 /// Returns how the relying party of a row is set up.
-pub(super) fn config(library: &Library, row: &Row, defects: Defects) -> Config {
+///
+/// # Errors
+/// When the relying party does not know a switch of ours: we and it have to know the same words.
+pub(super) fn config(
+    library: &Library,
+    row: &Row,
+    defects: Defects,
+) -> Result<Config, UnknownSwitch> {
     let settings = &row.relying_party;
     let requirement = match settings.user_verification {
         None | Some(Requirement::Required) => "required",
@@ -32,25 +46,22 @@ pub(super) fn config(library: &Library, row: &Row, defects: Defects) -> Config {
     };
     let offered = settings.algorithms.as_ref();
     // Both sides know the same words; they share no type, so that neither reads them for the other.
-    let switches = serde_json::to_value(row.switches)
-        .ok()
-        .and_then(|json| Switches::from_json(&json).ok())
-        .unwrap_or_default();
+    let switches = Switches::from_json(&serde_json::json!(row.switches))?;
     let users = row.users.iter().map(|(name, user)| User {
         name: name.clone(),
         groups: user.groups.clone(),
         guest: user.guest,
         temporary_access_pass: PASS.to_owned(),
     });
-    Config {
-        expected: passkey_reference_rp::Expected {
+    Ok(Config {
+        expected: Expected {
             rp_id: RP_ID.to_owned(),
             origin: ORIGIN.to_owned(),
             cross_origin: settings.cross_origin_expected,
             top_origins: settings.top_origins.clone(),
             user_verification: requirement.to_owned(),
             algorithms: offered.map_or_else(
-                || vec![-7, -8, -35, -257],
+                || ALGORITHMS.to_vec(),
                 |list| list.iter().map(|algorithm| algorithm.cose()).collect(),
             ),
             attestation: settings
@@ -60,7 +71,7 @@ pub(super) fn config(library: &Library, row: &Row, defects: Defects) -> Config {
             single_device_required: settings.single_device_required,
             attestation_required: settings.attestation_required,
             counter_must_rise: settings.counter != Some(CounterPolicy::Report),
-            anchors: metadata::anchors(library, row),
+            anchors: metadata::anchors(library, &settings.metadata),
             policy: row.policy.as_ref().map(|policy| policy.document.clone()),
             switches,
         },
@@ -70,5 +81,34 @@ pub(super) fn config(library: &Library, row: &Row, defects: Defects) -> Config {
         lists_credentials: !settings.omit_allow_credentials,
         limits: Limits::default(),
         defects,
+    })
+}
+
+/// Returns a relying party for people: on the system's clock, with users whose names are given, and a policy if one is given.
+pub(crate) fn for_people(library: &Library, users: &[&str], policy: Option<Value>) -> Config {
+    let users = users.iter().map(|name| User {
+        name: (*name).to_owned(),
+        groups: Vec::new(),
+        guest: false,
+        temporary_access_pass: PASS.to_owned(),
+    });
+    let expected = Expected {
+        rp_id: RP_ID.to_owned(),
+        origin: ORIGIN.to_owned(),
+        cross_origin: false,
+        top_origins: Vec::new(),
+        user_verification: "required".to_owned(),
+        algorithms: ALGORITHMS.to_vec(),
+        attestation: "direct".to_owned(),
+        single_device_required: false,
+        attestation_required: false,
+        counter_must_rise: true,
+        anchors: metadata::anchors(library, &BTreeMap::new()),
+        policy,
+        switches: Switches::default(),
+    };
+    Config {
+        users: users.collect(),
+        ..Config::new(expected)
     }
 }
