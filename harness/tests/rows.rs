@@ -57,19 +57,31 @@ fn main() -> ExitCode {
     }
     let trials = trials.all(rows);
     if let Some(filter) = &arguments.filter
-        && matches_nothing(filter, &trials)
+        && matches_nothing(filter, arguments.exact, &trials)
     {
         eprintln!("no row matches {filter}");
         return ExitCode::FAILURE;
     }
+    let (arguments, trials) = without_ignored(arguments, trials);
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// A row that its lane cannot show is never run, not even with --include-ignored or --ignored; it is listed with them.
+fn without_ignored(arguments: Arguments, mut trials: Vec<Trial>) -> (Arguments, Vec<Trial>) {
+    if arguments.list {
+        return (arguments, trials);
+    }
+    if arguments.ignored {
+        eprintln!("rows that are ignored cannot be run: their lane cannot show them");
+        trials.clear();
+    }
     let arguments = Arguments {
-        // A row that its lane cannot show is never run, not even with --include-ignored.
         include_ignored: false,
         ignored: false,
         test_threads: arguments.test_threads.or(Some(SOFTWARE_CAPACITY)),
         ..arguments
     };
-    libtest_mimic::run(&arguments, trials).exit_code()
+    (arguments, trials)
 }
 
 fn seed() -> u64 {
@@ -78,10 +90,12 @@ fn seed() -> u64 {
 }
 
 /// A filter that begins with a suite's name is meant for us; any other may be another test target's.
-fn matches_nothing(filter: &str, trials: &[Trial]) -> bool {
+fn matches_nothing(filter: &str, exact: bool, trials: &[Trial]) -> bool {
     let suites = [Suite::Conformance, Suite::Matrix, Suite::Policy];
     suites.iter().any(|suite| filter.starts_with(suite.name()))
-        && !trials.iter().any(|trial| trial.name().contains(filter))
+        && !trials
+            .iter()
+            .any(|trial| trial.name() == filter || (!exact && trial.name().contains(filter)))
 }
 
 /// Sums up on standard error why rows are ignored.
