@@ -12,8 +12,8 @@ use passkey_model::{
 #[must_use]
 pub fn explain(row: &Row) -> String {
     let mut text = format!(
-        "{}\n  {}\n  written at {}\n",
-        row.name, row.title, row.source
+        "{}\n  {}\n  written at {}\n  expectation at {}\n",
+        row.name, row.title, row.source, row.expected_at
     );
     for (axis, value) in &row.axes {
         line(&mut text, format_args!("  {axis}: {value}"));

@@ -25,6 +25,8 @@ pub struct Row {
     pub title: String,
     /// Where it is written.
     pub source: SourceRef,
+    /// Where its expectation is written: an entry of the grid, or the case.
+    pub expected_at: SourceRef,
     /// The axes and their values, in the order of the name.
     pub axes: Vec<(&'static str, String)>,
     /// How the relying party is set up.

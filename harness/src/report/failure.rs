@@ -16,12 +16,13 @@ pub fn failure(row: &Row, result: &RowResult, transcript: Option<&Path>) -> Stri
         .map(|source| format!("  says        {source}\n"));
     let transcript = transcript.map(|path| format!("  transcript  {}\n", path.display()));
     format!(
-        "{verdict}: {name}\n  {title}\n  {because}\n  written at  {place}\n{says}{transcript}  run again   passkey-harness run --exact '{name}'",
+        "{verdict}: {name}\n  {title}\n  {because}\n  written at  {place}, expectation at {expected}\n{says}{transcript}  run again   passkey-harness run --exact '{name}'",
         verdict = result.judgement.verdict.name(),
         name = row.name,
         title = row.title,
         because = result.judgement.because,
         place = row.source,
+        expected = row.expected_at,
         says = says.collect::<String>(),
         transcript = transcript.unwrap_or_default(),
     )

@@ -77,6 +77,7 @@ impl Point<'_> {
             lane: SOFTWARE_LANE.to_owned(),
             title: self.case.title.clone(),
             source: self.place.clone(),
+            expected_at: self.place.clone(),
             axes,
             relying_party: self.case.relying_party.clone(),
             switches: Switches::default(),

@@ -71,6 +71,8 @@ struct Expectation<'a> {
     registration_clauses: &'a [Clause],
     sign_in_clauses: &'a [Clause],
     source: &'a str,
+    /// Where the grid says so.
+    place: SourceRef,
 }
 
 impl MatrixCell<'_> {
@@ -130,8 +132,7 @@ impl MatrixCell<'_> {
         } else {
             control
         };
-        self.finish(pair, start, steps, expectation.source)
-            .map(Some)
+        self.finish(pair, start, steps, &expectation).map(Some)
     }
 
     fn finish(
@@ -139,7 +140,7 @@ impl MatrixCell<'_> {
         pair: &ContextPair,
         start: &str,
         steps: Vec<Step>,
-        grid_source: &str,
+        expectation: &Expectation<'_>,
     ) -> Result<Row, ExpandError> {
         let registration = pair.registration.to_string();
         let sign_in = pair.sign_in.to_string();
@@ -169,6 +170,7 @@ impl MatrixCell<'_> {
             lane: SOFTWARE_LANE.to_owned(),
             title: self.spec.title.clone(),
             source: self.place.clone(),
+            expected_at: expectation.place.clone(),
             axes,
             relying_party: RelyingPartySettings::default(),
             switches: Switches::default(),
@@ -181,7 +183,7 @@ impl MatrixCell<'_> {
             grounds: Grounds {
                 basis: Basis::Policy,
                 severity: Severity::High,
-                spec: self.cites(pair, grid_source),
+                spec: self.cites(pair, expectation.source),
             },
             defects: Vec::new(),
             reveals_nothing: None,
@@ -220,11 +222,17 @@ impl MatrixCell<'_> {
     }
 
     fn expectation(&self, registration: &Context) -> Result<Expectation<'_>, ExpandError> {
-        let entry = self.grid_entry()?;
-        let exception = entry
-            .except
-            .iter()
-            .find(|exception| exception.contexts.contains(registration));
+        let (entry, pointer) = self.grid_entry()?;
+        let exception = (0..)
+            .zip(&entry.except)
+            .find(|(_, exception)| exception.contexts.contains(registration));
+        let place = |below: String| {
+            let grid = self.library.grid.as_ref();
+            grid.map_or_else(
+                || self.place.clone(),
+                |grid| grid.at(&format!("{pointer}{below}")),
+            )
+        };
         Ok(exception.map_or_else(
             || Expectation {
                 registration: entry.registration,
@@ -232,27 +240,31 @@ impl MatrixCell<'_> {
                 registration_clauses: &entry.clauses.registration,
                 sign_in_clauses: &entry.clauses.sign_in,
                 source: &entry.source,
+                place: place(String::new()),
             },
-            |exception| Expectation {
+            |(index, exception): (usize, _)| Expectation {
                 registration: exception.registration,
                 sign_in: exception.sign_in,
                 registration_clauses: &exception.clauses.registration,
                 sign_in_clauses: &exception.clauses.sign_in,
                 source: &exception.source,
+                place: place(format!("/except/{index}")),
             },
         ))
     }
 
-    fn grid_entry(&self) -> Result<&GridEntry, ExpandError> {
+    /// The entry, and its pointer in the grid's file.
+    fn grid_entry(&self) -> Result<(&GridEntry, String), ExpandError> {
         let entries = self
             .library
             .grid
             .as_ref()
             .map(|grid| grid.value.entries.as_slice())
             .unwrap_or_default();
-        let found = entries
-            .iter()
-            .find(|entry| entry.provider == self.provider.id && entry.profile == self.profile.id);
+        let found = entries.iter().enumerate().find(|(_, entry)| {
+            entry.provider == self.provider.id && entry.profile == self.profile.id
+        });
+        let found = found.map(|(index, entry)| (entry, format!("/entries/{index}")));
         found.ok_or_else(|| {
             let message = format!(
                 "the grid has no entry for {} under {}",

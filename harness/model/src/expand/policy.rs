@@ -89,6 +89,7 @@ fn row(
         },
         defects: case.defects.clone(),
         reveals_nothing: case.reveals_nothing.clone(),
+        expected_at: scenario.at(&format!("/cases/{index}/expect")),
         source: place,
     })
 }
