@@ -1,7 +1,7 @@
 //! Snapshots: which row's transcript stands in which file under `snapshots/`, and how others are compared with it.
 //!
-//! Rows whose ceremony must look the same share one snapshot. The first of them in the whole plan owns it; the others are
-//! compared with it here. Nothing in this module writes a snapshot: the test target hands the owner's transcript to insta.
+//! Rows of one scenario whose ceremony must look the same share one snapshot. The first of them in the whole plan owns it; the
+//! others are compared with it here. Nothing in this module writes a snapshot: the test target hands the owner's transcript to insta.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,7 +9,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use passkey_model::{library::Library, row::Row, scenario::StepSpec};
+use passkey_model::{
+    library::Library,
+    row::{NamedPolicy, Row},
+    scenario::StepSpec,
+};
 use serde_json::{Value, json};
 
 /// The row that owns the snapshot of each row, by names without lanes.
@@ -17,15 +21,18 @@ use serde_json::{Value, json};
 pub struct Owners(BTreeMap<String, String>);
 
 impl Owners {
-    /// Finds the owners in a whole plan, unfiltered and sorted by name.
+    /// Finds the owners among rows that are sorted by name; of a scenario, all rows have to be there or none.
     #[must_use]
-    pub fn of(library: &Library, rows: &[Row]) -> Self {
-        let mut first: BTreeMap<String, String> = BTreeMap::new();
+    pub fn of<'a>(library: &Library, rows: impl IntoIterator<Item = &'a Row>) -> Self {
+        let mut first: BTreeMap<(String, String), String> = BTreeMap::new();
         let mut owners = BTreeMap::new();
-        for row in rows.iter().filter(|row| row.not_applicable.is_none()) {
+        for row in rows {
+            if row.not_applicable.is_some() {
+                continue;
+            }
             let name = row.name.without_lane();
             let owner = first
-                .entry(ceremony_key(library, row))
+                .entry((row.scenario.clone(), ceremony_key(library, row)))
                 .or_insert_with(|| name.clone());
             owners.insert(name, owner.clone());
         }
@@ -52,7 +59,17 @@ fn ceremony_key(library: &Library, row: &Row) -> String {
         .iter()
         .map(|step| step_key(library, &step.spec))
         .collect();
-    let policies: Vec<&Value> = row.policies.iter().map(|policy| &policy.document).collect();
+    // Profiles are the same everywhere: only a scenario's own policies have to be looked at.
+    let is_profile = |policy: &NamedPolicy| {
+        let profile = library.profile(&policy.name);
+        profile.is_some_and(|profile| profile.policy == policy.document)
+    };
+    let policies: Vec<&Value> = row
+        .policies
+        .iter()
+        .filter(|policy| !is_profile(policy))
+        .map(|policy| &policy.document)
+        .collect();
     json!({
         "steps": steps,
         "policy": row.policy.as_ref().map(|policy| &policy.name),

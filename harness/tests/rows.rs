@@ -6,7 +6,7 @@
 )]
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     env,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
@@ -43,7 +43,7 @@ fn main() -> ExitCode {
         .build()
         .expect("a runtime");
     let trials = Trials {
-        owners: Owners::of(&library, &rows),
+        owners: Owners::of(&library, of_chosen_scenarios(&rows, &arguments)),
         runner: Runner {
             library: Arc::new(library),
             seed: seed(),
@@ -96,6 +96,18 @@ fn matches_nothing(filter: &str, exact: bool, trials: &[Trial]) -> bool {
         && !trials
             .iter()
             .any(|trial| trial.name() == filter || (!exact && trial.name().contains(filter)))
+}
+
+/// Returns the rows of every scenario of which a row is chosen: under nextest a process runs one row, and shall not look at all.
+fn of_chosen_scenarios<'a>(rows: &'a [Row], arguments: &Arguments) -> Vec<&'a Row> {
+    let filter = arguments.filter.as_deref().unwrap_or_default();
+    let chosen: BTreeSet<&str> = rows
+        .iter()
+        .filter(|row| !arguments.list && row.name.to_string().contains(filter))
+        .map(|row| row.scenario.as_str())
+        .collect();
+    let wanted = |row: &&Row| chosen.contains(row.scenario.as_str());
+    rows.iter().filter(wanted).collect()
 }
 
 /// Sums up on standard error why rows are ignored.
