@@ -115,8 +115,10 @@ pub(super) fn faithful(
     };
     if observed.format != claimed || made.model.attestation != made.claim.attestation {
         return Err(format!(
-            "the model's attestation is {}, the provider's {claimed}",
-            observed.format
+            "the model attests with {} (format {}), the provider with {} (format {claimed})",
+            made.model.attestation.name(),
+            observed.format,
+            made.claim.attestation.name()
         ));
     }
     let first_party = made.claim.attestation == AttestationKind::FirstPartyApp;
