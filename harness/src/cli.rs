@@ -38,6 +38,8 @@ pub const EXIT_UNREACHABLE: u8 = 5;
 /// The harness itself failed.
 pub const EXIT_HARNESS: u8 = 6;
 
+/// The folder with the scenarios, where nothing else is said.
+const SCENARIOS: &str = "scenarios";
 /// The target that comes along.
 const EMBEDDED: &str = "embedded";
 
@@ -49,7 +51,7 @@ pub struct Arguments {
     #[arg(
         long,
         global = true,
-        default_value = "scenarios",
+        default_value = SCENARIOS,
         env = "PASSKEY_SCENARIOS"
     )]
     scenarios: PathBuf,
@@ -190,6 +192,7 @@ pub fn execute(
             let reporting = run::Reporting {
                 format: *format,
                 report: report.clone(),
+                command: command_again(&arguments.scenarios, target),
             };
             let (library, rows) = match rows(&arguments.scenarios) {
                 Ok(found) => found,
@@ -227,6 +230,19 @@ pub fn execute(
             explain_row(rows, row, out, err)
         }),
     }
+}
+
+/// Returns the command that runs a row again, up to its name.
+fn command_again(scenarios: &Path, target: &str) -> String {
+    let mut command = "passkey-harness".to_owned();
+    if scenarios != Path::new(SCENARIOS) {
+        command += &format!(" --scenarios {}", scenarios.display());
+    }
+    command += " run";
+    if target != EMBEDDED {
+        command += &format!(" --target {target}");
+    }
+    command + " --exact"
 }
 
 /// Finds the target that is named; nothing stands for the embedded one.

@@ -344,7 +344,10 @@ fn a_model_that_is_not_its_provider_is_a_harness_error_with_transcript_and_rerun
     assert_eq!(output.status.code(), Some(6));
     let said = stderr(&output);
     assert!(
-        said.contains(&format!("passkey-harness run --exact '{ROW}'")),
+        said.contains(&format!(
+            "passkey-harness --scenarios {} run --exact '{ROW}'",
+            copy.0.display()
+        )),
         "{said}"
     );
     let line = said

@@ -25,6 +25,8 @@ use tokio::runtime::Handle;
 
 /// The lanes that have to be there, separated by commas: without one of them the run is red.
 const REQUIRED_LANES: &str = "PASSKEY_REQUIRED_LANES";
+/// What runs a row again, up to its name.
+const COMMAND: &str = "cargo test --test rows -- --exact";
 /// The seed of the run; transcripts are the same whatever it is.
 const SEED: &str = "PASSKEY_SEED";
 
@@ -155,7 +157,7 @@ impl Trials {
         if result.judgement.verdict.is_red() {
             let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
             let file = report::write_transcript(folder, row, &result.transcript)?;
-            return Err(report::failure(row, &result, file.as_deref()).into());
+            return Err(report::failure(row, &result, file.as_deref(), COMMAND).into());
         }
         drift.map_or(Ok(()), |drift| Err(drift.into()))
     }

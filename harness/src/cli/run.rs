@@ -24,6 +24,8 @@ const DEFAULT_REPORT: &str = "passkey-report";
 pub(super) struct Reporting {
     pub format: Format,
     pub report: Option<PathBuf>,
+    /// The command that runs a row again, up to its name.
+    pub command: String,
 }
 
 /// Runs rows and returns the exit code.
@@ -44,7 +46,7 @@ pub(super) fn run(
         .clone()
         .unwrap_or_else(|| DEFAULT_REPORT.into());
     let target = runner.target_name().to_owned();
-    let create = |folder: &Path| Files::create(folder, &target);
+    let create = |folder: &Path| Files::create(folder, &target, &reporting.command);
     let mut files = reporting.report.as_deref().map(create).transpose()?;
     let text = reporting.format == Format::Text;
     let interactive = text && io::stderr().is_terminal() && io::stdout().is_terminal();
@@ -53,7 +55,13 @@ pub(super) fn run(
     } else {
         (None, Some(&mut *out))
     };
-    let mut terminal = Terminal::new(for_people, &mut *err, folder, interactive);
+    let mut terminal = Terminal::new(
+        for_people,
+        &mut *err,
+        folder,
+        reporting.command.clone(),
+        interactive,
+    );
     let mut json = for_programs.map(|out| JsonLines {
         out,
         target: target.clone(),

@@ -7,8 +7,10 @@ use passkey_model::row::Row;
 use crate::run::RowResult;
 
 /// Returns what was expected and why, what happened, where the transcript is, and the command that runs the row again.
+///
+/// `command` is that command up to the row's name: `passkey-harness run --exact`.
 #[must_use]
-pub fn failure(row: &Row, result: &RowResult, transcript: Option<&Path>) -> String {
+pub fn failure(row: &Row, result: &RowResult, transcript: Option<&Path>, command: &str) -> String {
     let says = row
         .grounds
         .spec
@@ -16,7 +18,7 @@ pub fn failure(row: &Row, result: &RowResult, transcript: Option<&Path>) -> Stri
         .map(|source| format!("  says        {source}\n"));
     let transcript = transcript.map(|path| format!("  transcript  {}\n", path.display()));
     format!(
-        "{verdict}: {name}\n  {title}\n  {because}\n  written at  {place}, expectation at {expected}\n{says}{transcript}  run again   passkey-harness run --exact '{name}'",
+        "{verdict}: {name}\n  {title}\n  {because}\n  written at  {place}, expectation at {expected}\n{says}{transcript}  run again   {command} '{name}'",
         verdict = result.judgement.verdict.name(),
         name = row.name,
         title = row.title,

@@ -20,11 +20,11 @@ pub struct Files {
 }
 
 impl Files {
-    /// Makes the folder and begins its files.
+    /// Makes the folder and begins its files; `command` runs a row again, up to its name.
     ///
     /// # Errors
     /// When the folder or a file cannot be made.
-    pub fn create(folder: &Path, target: &str) -> io::Result<Self> {
+    pub fn create(folder: &Path, target: &str, command: &str) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
         let rows = File::create(folder.join("rows.jsonl"))?;
         Ok(Self {
@@ -33,7 +33,7 @@ impl Files {
                 out: BufWriter::new(rows),
                 target: target.to_owned(),
             },
-            junit: Junit::default(),
+            junit: Junit::new(command.to_owned()),
         })
     }
 }

@@ -9,13 +9,23 @@ use super::{Event, Reporter, failure};
 use crate::run::RowResult;
 
 /// Gathers test cases, to be written at the end.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Junit {
+    /// The command that runs a row again, up to its name.
+    command: String,
     suites: BTreeMap<&'static str, Vec<TestCase>>,
     elapsed: Duration,
 }
 
 impl Junit {
+    pub(super) const fn new(command: String) -> Self {
+        Self {
+            command,
+            suites: BTreeMap::new(),
+            elapsed: Duration::ZERO,
+        }
+    }
+
     pub(super) fn write(&self, out: impl io::Write) -> io::Result<()> {
         let mut report = Report::new("passkey-harness");
         report.set_time(self.elapsed);
@@ -33,10 +43,11 @@ impl Reporter for Junit {
         match event {
             Event::Started { .. } => {}
             Event::Judged { row, result } => {
-                self.suites
-                    .entry(row.suite.name())
-                    .or_default()
-                    .push(case(row, result));
+                self.suites.entry(row.suite.name()).or_default().push(case(
+                    row,
+                    result,
+                    &self.command,
+                ));
             }
             Event::Finished { elapsed, .. } => self.elapsed = *elapsed,
         }
@@ -44,13 +55,13 @@ impl Reporter for Junit {
     }
 }
 
-fn case(row: &Row, result: &RowResult) -> TestCase {
+fn case(row: &Row, result: &RowResult, command: &str) -> TestCase {
     let because = result.judgement.because.as_str();
     let non_success = |kind| {
         let mut status = TestCaseStatus::non_success(kind);
         status.set_message(because);
         status.set_type(result.judgement.verdict.name());
-        status.set_description(failure(row, result, None));
+        status.set_description(failure(row, result, None, command));
         status
     };
     let status = match result.judgement.verdict {

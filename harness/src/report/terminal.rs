@@ -19,6 +19,8 @@ pub struct Terminal<O, E> {
     err: E,
     /// Where transcripts of red rows go.
     folder: PathBuf,
+    /// The command that runs a row again, up to its name.
+    command: String,
     bar: Option<ProgressBar>,
     red: usize,
     reasons: BTreeMap<String, usize>,
@@ -26,11 +28,18 @@ pub struct Terminal<O, E> {
 
 impl<O: Write, E: Write> Terminal<O, E> {
     /// Makes a reporter; with `interactive` there is a progress bar instead of a line a row.
-    pub fn new(out: Option<O>, err: E, folder: PathBuf, interactive: bool) -> Self {
+    pub fn new(
+        out: Option<O>,
+        err: E,
+        folder: PathBuf,
+        command: String,
+        interactive: bool,
+    ) -> Self {
         Self {
             out,
             err,
             folder,
+            command,
             bar: interactive
                 .then(|| ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())),
             red: 0,
@@ -77,7 +86,7 @@ impl<O: Write, E: Write> Terminal<O, E> {
             return Ok(());
         }
         let file = write_transcript(&self.folder, row, &result.transcript)?;
-        let text = failure(row, result, file.as_deref());
+        let text = failure(row, result, file.as_deref(), &self.command);
         match &self.bar {
             Some(bar) => bar.suspend(|| writeln!(self.err, "{text}")),
             None => writeln!(self.err, "{text}"),
