@@ -17,7 +17,7 @@ use serde_json::json;
 use crate::{
     explain::explain,
     filter::Filter,
-    load,
+    lanes, load,
     run::{Runner, SOFTWARE_CAPACITY},
     snapshot,
     target::{self, ReadyTarget, TargetError},
@@ -68,7 +68,7 @@ enum Command {
         /// Texts; every row when there is none.
         filter: Vec<String>,
         /// Only rows of this lane.
-        #[arg(long, value_parser = [expand::SOFTWARE_LANE])]
+        #[arg(long, value_parser = lanes::LANES)]
         lane: Vec<String>,
         /// How to print them.
         #[arg(long, default_value = "text")]
@@ -82,7 +82,7 @@ enum Command {
         #[arg(long)]
         exact: bool,
         /// Only rows of this lane.
-        #[arg(long, value_parser = [expand::SOFTWARE_LANE])]
+        #[arg(long, value_parser = lanes::LANES)]
         lane: Vec<String>,
         /// The relying party: `embedded`, a file, or the name of one in the scenarios' folder targets.
         #[arg(long, default_value = EMBEDDED, value_name = "NAME|FILE")]
@@ -194,6 +194,13 @@ pub fn execute(
                 report: report.clone(),
                 command: command_again(&arguments.scenarios, target),
             };
+            let missing = lanes::missing();
+            for (_, why) in &missing {
+                writeln!(err, "{why}")?;
+            }
+            if !missing.is_empty() {
+                return Ok(EXIT_RED);
+            }
             let (library, rows) = match rows(&arguments.scenarios) {
                 Ok(found) => found,
                 Err(mistakes) => return report_mistakes(&mistakes, err),

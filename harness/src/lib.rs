@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod explain;
 pub mod filter;
+pub mod lanes;
 pub mod load;
 pub mod report;
 pub mod run;

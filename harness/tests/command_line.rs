@@ -543,3 +543,19 @@ fn a_lane_that_is_not_there_is_a_usage_error() {
         stderr(&output)
     );
 }
+
+#[test]
+fn a_required_lane_that_is_not_there_makes_the_run_red() {
+    let output = Command::new(env!("CARGO_BIN_EXE_passkey-harness"))
+        .current_dir(root())
+        .env("PASSKEY_REQUIRED_LANES", "software, chromium")
+        .args(["run", "--exact", ROW])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("names the lane 'chromium', which is not there"),
+        "{}",
+        stderr(&output)
+    );
+}

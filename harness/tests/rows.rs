@@ -16,15 +16,13 @@ use std::{
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use passkey_harness::{
-    cli, report,
+    cli, lanes, report,
     run::{RowResult, Runner, SOFTWARE_CAPACITY},
     snapshot::{self, Owners},
 };
-use passkey_model::{expand::SOFTWARE_LANE, row::Row, scenario::Suite};
+use passkey_model::{row::Row, scenario::Suite};
 use tokio::runtime::Handle;
 
-/// The lanes that have to be there, separated by commas: without one of them the run is red.
-const REQUIRED_LANES: &str = "PASSKEY_REQUIRED_LANES";
 /// What runs a row again, up to its name.
 const COMMAND: &str = "cargo test --test rows -- --exact";
 /// The seed of the run; transcripts are the same whatever it is.
@@ -204,19 +202,10 @@ impl Trials {
     }
 }
 
-/// A lane that is required and that this build does not have is a failing trial.
+/// A lane that is required and not there is a failing trial.
 fn missing_lanes() -> Vec<Trial> {
-    let required = env::var(REQUIRED_LANES).unwrap_or_default();
-    let missing = required
-        .split(',')
-        .map(str::trim)
-        .filter(|lane| !lane.is_empty() && *lane != SOFTWARE_LANE);
-    let failing = |lane: &str| {
-        let message = format!("{REQUIRED_LANES} names the lane '{lane}', which is not there");
-        Trial::test(
-            format!("required-lane::{lane}"),
-            move || Err(message.into()),
-        )
+    let failing = |(lane, why): (String, String)| {
+        Trial::test(format!("required-lane::{lane}"), move || Err(why.into()))
     };
-    missing.map(failing).collect()
+    lanes::missing().into_iter().map(failing).collect()
 }
