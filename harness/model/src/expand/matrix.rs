@@ -149,7 +149,7 @@ impl MatrixCell<'_> {
             ("provider", self.provider.id.clone()),
             ("registration", registration),
         ];
-        if self.spec.kind != MatrixKind::RefusedRegistration {
+        if self.signs_in() {
             axes.push(("sign-in", sign_in));
         }
         let mut parts = vec!["matrix", self.spec.scenario.as_str()];
@@ -191,10 +191,15 @@ impl MatrixCell<'_> {
         })
     }
 
-    /// The grid's source, and the cells of the table that speak of both contexts.
+    fn signs_in(&self) -> bool {
+        self.spec.kind != MatrixKind::RefusedRegistration
+    }
+
+    /// The grid's source, and the cells of the table that speak of the row's contexts.
     fn cites(&self, pair: &ContextPair, grid_source: &str) -> Vec<String> {
         let mut cites = vec![grid_source.to_owned()];
-        for context in [&pair.registration, &pair.sign_in] {
+        let sign_in = self.signs_in().then_some(&pair.sign_in);
+        for context in [&pair.registration].into_iter().chain(sign_in) {
             if let Some((id, cell)) = self
                 .library
                 .cell(&self.provider.id, &context.client.platform)
@@ -211,13 +216,12 @@ impl MatrixCell<'_> {
 
     fn not_applicable(&self, pair: &ContextPair) -> Option<String> {
         let provider = &self.provider.id;
-        let signs_in = self.spec.kind != MatrixKind::RefusedRegistration;
         let unavailable = |context, registering, what: &str| {
             let why = self.library.unavailable(provider, context, registering)?;
             Some(format!("no passkey is {what}: {why}"))
         };
         unavailable(&pair.registration, true, "made")
-            .or_else(|| unavailable(&pair.sign_in, false, "used").filter(|_| signs_in))
+            .or_else(|| unavailable(&pair.sign_in, false, "used").filter(|_| self.signs_in()))
             .or_else(|| self.provider.made_in(&pair.registration).model.not_built())
     }
 

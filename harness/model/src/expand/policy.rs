@@ -125,11 +125,14 @@ fn policies(library: &Library, spec: &PolicyScenario) -> Vec<NamedPolicy> {
     });
     let shared = library.profiles.iter().map(|profile| &profile.value);
     let shared = shared.filter(|profile| !spec.policies.contains_key(&profile.id));
-    own.chain(shared.map(|profile| NamedPolicy {
-        name: profile.id.clone(),
-        document: profile.policy.clone(),
-    }))
-    .collect()
+    let mut policies: Vec<_> = own
+        .chain(shared.map(|profile| NamedPolicy {
+            name: profile.id.clone(),
+            document: profile.policy.clone(),
+        }))
+        .collect();
+    policies.sort_by(|policy, other| policy.name.cmp(&other.name));
+    policies
 }
 
 fn unknown_policy(place: &SourceRef, found: &str, policies: &[NamedPolicy]) -> ExpandError {

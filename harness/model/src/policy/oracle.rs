@@ -130,7 +130,7 @@ fn evaluate_without(
     operation: Operation,
 ) -> Decision {
     let counts = |clause: &Clause| Some(*clause) != left_out;
-    if let Some(clause) = request_clause(policy, user, operation).filter(counts) {
+    if let Some(clause) = request_clause(policy, user, operation, counts) {
         return Decision::Denied(BTreeSet::from([clause]));
     }
     let profiles = profiles_of(policy, user, left_out);
@@ -157,7 +157,13 @@ fn evaluate_without(
     admitted.map_or(Decision::Denied(denied), Decision::Admitted)
 }
 
-fn request_clause(policy: &Policy, user: &UserFacts, operation: Operation) -> Option<Clause> {
+/// Returns the first check of the request that fails, of those that count.
+fn request_clause(
+    policy: &Policy,
+    user: &UserFacts,
+    operation: Operation,
+    counts: impl Fn(&Clause) -> bool,
+) -> Option<Clause> {
     let registering = operation == Operation::Registration;
     let checks = [
         (Clause::MethodDisabled, !policy.enabled),
@@ -174,7 +180,7 @@ fn request_clause(policy: &Policy, user: &UserFacts, operation: Operation) -> Op
     ];
     checks
         .into_iter()
-        .find_map(|(clause, fails)| fails.then_some(clause))
+        .find_map(|(clause, fails)| (fails && counts(&clause)).then_some(clause))
 }
 
 fn is_member(user: &UserFacts, group: &str) -> bool {
