@@ -39,16 +39,21 @@ impl FromStr for Reason {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let step_in = |prefix: &str, last: u8| {
-            text.strip_prefix(prefix)
-                .and_then(|number| number.parse().ok())
-                .is_some_and(|number: u8| (1..=last).contains(&number))
+            let number = text.strip_prefix(prefix);
+            // As it is written: `reg.07` would never be the relying party's `reg.7`.
+            number.is_some_and(|number| (1..=last).any(|known| known.to_string() == number))
         };
         match text {
             "parse" => Ok(Self::Parse),
             "state" => Ok(Self::State),
             "unknown" => Ok(Self::Unknown),
             _ if step_in("reg.", 29) || step_in("auth.", 25) => Ok(Self::Step(text.to_owned())),
-            _ if text.starts_with("policy.") => Ok(Self::PolicyRule(text.to_owned())),
+            _ if text
+                .strip_prefix("policy.")
+                .is_some_and(|rule| !rule.is_empty()) =>
+            {
+                Ok(Self::PolicyRule(text.to_owned()))
+            }
             _ => text
                 .parse()
                 .map(Self::Clause)

@@ -5,35 +5,73 @@ use std::{
     io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
     sync::Arc,
-    time::Instant,
+    time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
 use passkey_model::{row::Row, verdict::Verdict};
 use tokio::sync::Semaphore;
 
-use super::{EXIT_HARNESS, EXIT_NOTHING, EXIT_OK, EXIT_RED, Format};
+use super::{
+    EXIT_BAD_FILE, EXIT_HARNESS, EXIT_NOTHING, EXIT_OK, EXIT_RED, EXIT_UNREACHABLE,
+    arguments::{EMBEDDED, Format, RunArguments, SCENARIOS},
+};
 use crate::{
+    filter::Filter,
+    lanes,
     report::{Event, Files, JsonLines, Reporter, Terminal},
     run::{RowResult, Runner},
+    target::{self, ReadyTarget, TargetError},
 };
 
 /// Where transcripts of red rows go when no report is asked for.
 const DEFAULT_REPORT: &str = "passkey-report";
 
-/// How a run is reported.
-pub(super) struct Reporting {
-    pub format: Format,
-    pub report: Option<PathBuf>,
-    /// The command that runs a row again, up to its name.
-    pub command: String,
+/// Runs the rows that are chosen and returns the exit code.
+pub(super) fn run(
+    scenarios: &Path,
+    told: &RunArguments,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<u8> {
+    let missing = lanes::missing();
+    if !missing.is_empty() {
+        missing
+            .iter()
+            .try_for_each(|(_, why)| writeln!(err, "{why}"))?;
+        return Ok(EXIT_RED);
+    }
+    let (library, rows) = match super::rows(scenarios) {
+        Ok(found) => found,
+        Err(mistakes) => return super::report_mistakes(&mistakes, err),
+    };
+    super::warn(&library, err)?;
+    let target = match find_target(&told.target, scenarios) {
+        Ok(target) => target.map(Arc::new),
+        Err(error) => return target_error(&error, err),
+    };
+    let runner = Runner {
+        seed: told.seed.unwrap_or_else(|| default_seed(target.is_some())),
+        library: Arc::new(library),
+        strict: told.strict,
+        target,
+        ..Runner::default()
+    };
+    let filter = Filter {
+        texts: told.filter.clone(),
+        exact: told.exact,
+        lanes: told.lane.clone(),
+    };
+    let chosen = rows.into_iter().filter(|row| filter.chooses(row)).collect();
+    let command = command_again(scenarios, &told.target);
+    report(runner, chosen, told, command, out, err)
 }
 
-/// Runs rows and returns the exit code.
-pub(super) fn run(
+/// Runs rows and reports them.
+fn report(
     runner: Runner,
     rows: Vec<Row>,
-    jobs: usize,
-    reporting: &Reporting,
+    told: &RunArguments,
+    command: String,
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> io::Result<u8> {
@@ -41,27 +79,18 @@ pub(super) fn run(
         writeln!(err, "no row matches; passkey-harness list shows them all")?;
         return Ok(EXIT_NOTHING);
     }
-    let folder = reporting
-        .report
-        .clone()
-        .unwrap_or_else(|| DEFAULT_REPORT.into());
+    let folder = told.report.clone().unwrap_or_else(|| DEFAULT_REPORT.into());
     let target = runner.target_name().to_owned();
-    let create = |folder: &Path| Files::create(folder, &target, &reporting.command);
-    let mut files = reporting.report.as_deref().map(create).transpose()?;
-    let text = reporting.format == Format::Text;
+    let create = |folder: &Path| Files::create(folder, &target, &command);
+    let mut files = told.report.as_deref().map(create).transpose()?;
+    let text = told.format == Format::Text;
     let interactive = text && io::stderr().is_terminal() && io::stdout().is_terminal();
     let (for_people, for_programs) = if text {
         (Some(&mut *out), None)
     } else {
         (None, Some(&mut *out))
     };
-    let mut terminal = Terminal::new(
-        for_people,
-        &mut *err,
-        folder,
-        reporting.command.clone(),
-        interactive,
-    );
+    let mut terminal = Terminal::new(for_people, &mut *err, folder, command.clone(), interactive);
     let mut json = for_programs.map(|out| JsonLines {
         out,
         target: target.clone(),
@@ -71,8 +100,8 @@ pub(super) fn run(
         json.as_mut().map_or(Ok(()), |json| json.event(event))?;
         files.as_mut().map_or(Ok(()), |files| files.event(event))
     };
-    let counts = play(runner, rows, jobs, &mut report)?;
-    if let Some(folder) = &reporting.report {
+    let counts = play(runner, rows, told.jobs, &mut report)?;
+    if let Some(folder) = &told.report {
         writeln!(err, "report: {}", folder.display())?;
     }
     Ok(exit_code(&counts))
@@ -133,5 +162,56 @@ fn exit_code(counts: &BTreeMap<Verdict, usize>) -> u8 {
         EXIT_OK
     } else {
         EXIT_NOTHING
+    }
+}
+
+/// Returns the command that runs a row again, up to its name.
+fn command_again(scenarios: &Path, target: &str) -> String {
+    let mut command = "passkey-harness".to_owned();
+    if scenarios != Path::new(SCENARIOS) {
+        command += &format!(" --scenarios {}", scenarios.display());
+    }
+    command += " run";
+    if target != EMBEDDED {
+        command += &format!(" --target {target}");
+    }
+    command + " --exact"
+}
+
+/// Finds the target that is named; nothing stands for the embedded one.
+fn find_target(named: &str, scenarios: &Path) -> Result<Option<ReadyTarget>, TargetError> {
+    if named == EMBEDDED {
+        return Ok(None);
+    }
+    let in_folder = scenarios.join("targets").join(format!("{named}.yaml"));
+    let file = if in_folder.exists() {
+        in_folder
+    } else {
+        PathBuf::from(named)
+    };
+    let target = target::load(&file)?;
+    let runtime = tokio::runtime::Runtime::new().map_err(TargetError::Runtime)?;
+    runtime.block_on(target::probe(&target.file))?;
+    Ok(Some(target))
+}
+
+fn target_error(error: &TargetError, err: &mut impl Write) -> std::io::Result<u8> {
+    writeln!(err, "{error}")?;
+    Ok(match error {
+        TargetError::File(_) | TargetError::Secret { .. } => EXIT_BAD_FILE,
+        TargetError::Unreachable { .. } => EXIT_UNREACHABLE,
+        TargetError::Runtime(_) => EXIT_HARNESS,
+    })
+}
+
+/// A target that runs on its own keeps what it is given: the same credential IDs would be refused the second time.
+fn default_seed(keeps_state: bool) -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    if keeps_state {
+        since.map_or(0, |since| {
+            since.as_secs() << 20 | u64::from(since.subsec_micros())
+        })
+    } else {
+        0
     }
 }

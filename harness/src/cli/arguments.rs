@@ -1,0 +1,114 @@
+//! What the command line can be told.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::{lanes, run::SOFTWARE_CAPACITY};
+
+/// The folder with the scenarios, where nothing else is said.
+pub(super) const SCENARIOS: &str = "scenarios";
+/// The target that comes along.
+pub(super) const EMBEDDED: &str = "embedded";
+
+/// Tests whether a relying party accepts the passkeys it should and refuses those it must.
+#[derive(Debug, Parser)]
+#[command(name = "passkey-harness", version, after_help = EXIT_CODES)]
+pub struct Arguments {
+    /// The folder with the scenarios.
+    #[arg(
+        long,
+        global = true,
+        default_value = SCENARIOS,
+        env = "PASSKEY_SCENARIOS"
+    )]
+    pub(super) scenarios: PathBuf,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 nothing red; 1 rows deviate or are inconclusive; 2 usage; 3 nothing executed; 4 bad scenario or target file; 5 target unreachable; 6 harness error; where several apply, 6 before 5 before 1.";
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// List the rows whose names hold any of the texts.
+    List {
+        /// Texts; every row when there is none.
+        filter: Vec<String>,
+        /// Only rows of this lane.
+        #[arg(long, value_parser = lanes::LANES)]
+        lane: Vec<String>,
+        /// How to print them.
+        #[arg(long, default_value = "text")]
+        format: Format,
+    },
+    /// Run the rows whose names hold any of the texts, each against a relying party of its own.
+    Run(RunArguments),
+    /// Explain one row: where it is written, what is expected and who says so.
+    Explain {
+        /// The row's whole name.
+        row: String,
+    },
+    /// Serve the reference relying party on its own, for people.
+    Serve {
+        /// The port on loopback; 0 for any.
+        #[arg(long, default_value_t = 8080)]
+        port: u16,
+        /// The passkey profile in force; none when left out.
+        #[arg(long)]
+        profile: Option<String>,
+    },
+    /// Load and validate scenarios and targets without running anything.
+    Check {
+        /// Folders of scenarios, or files of targets; the folder of --scenarios when there is none.
+        paths: Vec<PathBuf>,
+    },
+    /// Take over the pending transcripts (*.snap.new) of one scenario, after you have read them.
+    Accept {
+        /// The scenario, as in the second part of a row's name.
+        scenario: String,
+        /// The folder with the snapshots.
+        #[arg(long, default_value = "snapshots")]
+        snapshots: PathBuf,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// One name a line.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What `run` is told.
+#[derive(Debug, Args)]
+pub(super) struct RunArguments {
+    /// Texts; every row when there is none.
+    pub filter: Vec<String>,
+    /// A text is a whole name.
+    #[arg(long)]
+    pub exact: bool,
+    /// Only rows of this lane.
+    #[arg(long, value_parser = lanes::LANES)]
+    pub lane: Vec<String>,
+    /// The relying party: `embedded`, a file, or the name of one in the scenarios' folder targets.
+    #[arg(long, default_value = EMBEDDED, value_name = "NAME|FILE")]
+    pub target: String,
+    /// Rows whose basis is a SHOULD are red too.
+    #[arg(long)]
+    pub strict: bool,
+    /// How many rows run at once.
+    #[arg(long, default_value_t = SOFTWARE_CAPACITY)]
+    pub jobs: usize,
+    /// What keys and credential IDs derive from, beside the row's name; 0 when left out, on a target that runs on its own
+    /// another one each time.
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Write JUnit XML, JSON lines and the transcripts of red rows there.
+    #[arg(long, value_name = "DIR")]
+    pub report: Option<PathBuf>,
+    /// How to print the results; with json nothing else is on stdout.
+    #[arg(long, default_value = "text")]
+    pub format: Format,
+}
