@@ -559,3 +559,13 @@ fn a_required_lane_that_is_not_there_makes_the_run_red() {
         stderr(&output)
     );
 }
+
+#[test]
+fn a_platform_whose_name_would_be_read_as_another_is_refused() {
+    is_told(
+        "platforms/ios.yaml",
+        "id: ios",
+        "id: ios-below",
+        &["/platforms/ios.yaml:1:5: a platform cannot be named 'ios-below'"],
+    );
+}

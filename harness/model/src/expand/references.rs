@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::ExpandError;
 use crate::{
     library::{Library, Located},
-    platform::{Context, Flow},
+    platform::{Context, Flow, PlatformVersion, VersionSymbol},
     policy::{Limits, Policy, Switches},
     row::SourceRef,
 };
@@ -19,6 +19,7 @@ pub(super) fn check(library: &Library) -> Vec<ExpandError> {
         errors: Vec::new(),
     };
     check.duplicates(library);
+    check.platforms(library);
     check.providers(library);
     check.profiles(library);
     check.availability(library);
@@ -113,6 +114,27 @@ impl Check {
                 self.errors.push(ExpandError::new(place, message));
             } else {
                 first.insert(name, place);
+            }
+        }
+    }
+
+    /// A platform's name has to be read back out of a context: `x-below` at `min` would be `x` at `below-min`.
+    fn platforms(&mut self, library: &Library) {
+        for platform in &library.platforms {
+            let id = &platform.value.id;
+            let at_min = PlatformVersion {
+                platform: id.clone(),
+                version: VersionSymbol::Min,
+            };
+            let context = Context {
+                client: at_min,
+                flow: Flow::SameDevice,
+            };
+            if context.to_string().parse().as_ref() != Ok(&context) {
+                let message =
+                    format!("a platform cannot be named '{id}': contexts could not be read back");
+                self.errors
+                    .push(ExpandError::new(platform.at("/id"), message));
             }
         }
     }
