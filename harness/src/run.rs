@@ -99,14 +99,15 @@ impl Runner {
             .iter()
             .map(|record| record.outcome.clone())
             .collect();
+        let written = transcript::write(row, &records, play::RP_ID);
         RowResult {
             judgement: played.unfaithful.map_or_else(
                 || judge(row, &outcomes, self.strict),
                 |why| harness_error(format!("the row is not about what it says: {why}")),
             ),
-            transcript: transcript::transcript(row, &records, play::RP_ID),
-            ceremony: transcript::ceremony(row, &records, play::RP_ID),
-            exchange: transcript::exchange(row, &records, play::RP_ID),
+            transcript: written.transcript,
+            ceremony: written.ceremony,
+            exchange: written.exchange,
             duration: start.elapsed(),
             records,
             recorded: played.recorded,

@@ -94,7 +94,9 @@ impl Api {
         if let Some(session) = self.sessions.get(user) {
             request = request.header(header::COOKIE, session);
         }
-        let request = match request.body(Full::new(Bytes::from(body.to_string()))) {
+        // JSON that is a value already can always be written.
+        let written = serde_json::to_vec(body).unwrap_or_default();
+        let request = match request.body(Full::new(Bytes::from(written))) {
             Ok(request) => request,
             Err(error) => return crashed(format!("the request cannot be made: {error}")),
         };

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{Message, Redactor, StepRecord, decode_options, decode_response};
+use super::{Message, Redactor, StepRecord};
 use crate::row::{Role, Row};
 
 /// Members that name people or things and decide nothing.
@@ -15,34 +15,28 @@ const NAMES: [&str; 4] = ["name", "displayName", "username", "description"];
 ///
 /// Neither user agent, hints, headers, ports and versions nor names are in it. Challenges and IDs of the subject's options
 /// are numbered first, so that it shows whether the response repeats them.
-#[must_use]
-pub fn exchange(row: &Row, records: &[StepRecord], rp_id: &str) -> String {
+pub(super) fn exchange(row: &Row, records: &[StepRecord], decoded: &[Vec<Value>]) -> String {
     let mut redactor = Redactor::default();
     let mut policy = row.policy.as_ref().map(|policy| policy.document.clone());
     let mut subject = Vec::new();
-    for (step, record) in row.steps.iter().zip(records) {
-        for message in &record.messages {
+    for ((step, record), decoded) in row.steps.iter().zip(records).zip(decoded) {
+        for (message, decoded) in record.messages.iter().zip(decoded) {
             match message {
                 Message::Policy(document) => policy = Some(document.clone()),
                 _ if step.role != Role::Subject => {}
-                Message::Options {
-                    ceremony,
-                    request,
-                    options,
-                } => {
-                    let _ = redactor.redact(&decode_options(*ceremony, options));
+                Message::Options { request, .. } => {
+                    redactor.learn(None, decoded);
                     subject.push(redactor.redact(request));
                 }
-                Message::Response { response, .. } => {
-                    subject.push(redactor.redact(&decode_response(response, rp_id)));
-                }
+                Message::Response { .. } => subject.push(redactor.redact(decoded)),
             }
         }
         if step.role == Role::Subject {
             subject.push(json!({ "mutation": step.spec.mutation }));
         }
     }
-    let whole = without_names(&json!({ "subject": subject, "policy": policy }));
+    let mut whole = json!({ "subject": subject, "policy": policy });
+    remove_names(&mut whole);
     let digest = Sha256::digest(whole.to_string().as_bytes());
     digest.iter().fold(String::new(), |mut text, byte| {
         // Writing to a String cannot fail.
@@ -51,18 +45,13 @@ pub fn exchange(row: &Row, records: &[StepRecord], rp_id: &str) -> String {
     })
 }
 
-fn without_names(value: &Value) -> Value {
+fn remove_names(value: &mut Value) {
     match value {
         Value::Object(members) => {
-            let kept = members
-                .iter()
-                .filter(|(name, _)| !NAMES.contains(&name.as_str()));
-            Value::Object(
-                kept.map(|(name, value)| (name.clone(), without_names(value)))
-                    .collect(),
-            )
+            members.retain(|name, _| !NAMES.contains(&name.as_str()));
+            members.values_mut().for_each(remove_names);
         }
-        Value::Array(items) => items.iter().map(without_names).collect(),
-        other => other.clone(),
+        Value::Array(items) => items.iter_mut().for_each(remove_names),
+        _ => {}
     }
 }

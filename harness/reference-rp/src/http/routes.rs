@@ -1,6 +1,12 @@
 //! The routes: JSON in, JSON out.
 
-use std::sync::Arc;
+use std::{
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+};
 
 use axum::{
     Json, Router,
@@ -43,21 +49,32 @@ pub(super) fn router(state: Arc<State>) -> Router {
         .route("/admin/users/{name}/passkeys", get(passkeys))
         .route(POLICY, get(policy).patch(set_policy))
         .merge(conformance::router());
-    guarded(router).with_state(state)
+    guarded(router.with_state(state))
 }
 
 /// Bounds bodies, and answers for a handler that panics.
-fn guarded<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
-    router
-        .layer(DefaultBodyLimit::max(LARGEST_BODY))
-        .layer(from_fn(|request: Request, next: Next| async {
-            // A panic ends the task that it happens in, and nothing else.
-            let answer = tokio::spawn(next.run(request)).await;
-            answer.unwrap_or_else(|_| {
-                let status = StatusCode::INTERNAL_SERVER_ERROR;
-                error(status, &[], "something went wrong here")
-            })
-        }))
+///
+/// A router's layers go around each of its routes anew; around the one service that holds them all they are made once.
+fn guarded(router: Router) -> Router {
+    let guard = |mut request: Request, next: Next| async {
+        DefaultBodyLimit::max(LARGEST_BODY).apply(&mut request);
+        caught(next.run(request)).await.unwrap_or_else(|| {
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            error(status, &[], "something went wrong here")
+        })
+    };
+    Router::new().fallback_service(router).layer(from_fn(guard))
+}
+
+/// Waits for an answer; a panic ends the wait for it, and nothing else.
+async fn caught(answer: impl Future<Output = Response>) -> Option<Response> {
+    let mut answer = pin!(answer);
+    // What a panic leaves half done is left to `State::memory`, as with any other lock.
+    poll_fn(|context| {
+        let polled = catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context)));
+        polled.map_or(Poll::Ready(None), |polled| polled.map(Some))
+    })
+    .await
 }
 
 type App = Shared<Arc<State>>;

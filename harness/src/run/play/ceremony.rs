@@ -3,6 +3,7 @@
 use passkey_authenticators::{ClientError, Made, SoftwareAuthenticator};
 use passkey_model::{
     library::ProviderInContext,
+    provider::Engine,
     scenario::{CeremonyKind, Mediation, StepSpec},
     transcript::Message,
     verdict::Outcome,
@@ -279,11 +280,14 @@ const fn path(ceremony: CeremonyKind) -> &'static str {
     }
 }
 
-/// Lets an authenticator work where it may block: some engines wait on futures of their own.
+/// Lets an authenticator work where it may block: some engines wait on futures of their own, the model does not.
 async fn blocking<T: Send + 'static>(
     authenticator: &mut SoftwareAuthenticator,
     work: impl FnOnce(&mut SoftwareAuthenticator) -> T + Send + 'static,
 ) -> Result<T, String> {
+    if authenticator.model.engine == Engine::Model {
+        return Ok(work(authenticator));
+    }
     let mut working = authenticator.clone();
     let done = tokio::task::spawn_blocking(move || {
         let result = work(&mut working);

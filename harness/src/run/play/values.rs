@@ -13,11 +13,9 @@ pub(super) fn at_start(seed: &Seed) -> Values {
         .map(|byte| format!("{byte:02x}"))
         .collect();
     let long = |length: usize| {
-        let digits: String = digits.chars().cycle().take(2 * length).collect();
-        (
-            format!("CREDENTIAL_ID_OF_{length}_BYTES"),
-            json!(format!("hex:{digits}")),
-        )
+        let mut text = format!("hex:{}", digits.repeat(2 * length / digits.len() + 1));
+        text.truncate("hex:".len() + 2 * length);
+        (format!("CREDENTIAL_ID_OF_{length}_BYTES"), json!(text))
     };
     LONG_IDS.into_iter().map(long).collect()
 }
