@@ -52,7 +52,8 @@ fn ceremony_key(library: &Library, row: &Row) -> String {
         .iter()
         .map(|step| step_key(library, &step.spec))
         .collect();
-    let policies: Vec<&Value> = row.policies.iter().map(|policy| &policy.document).collect();
+    let policies = row.policies.iter();
+    let policies: Vec<&Value> = policies.map(|policy| policy.document.as_ref()).collect();
     json!({
         "steps": steps,
         "policy": row.policy.as_ref().map(|policy| &policy.name),

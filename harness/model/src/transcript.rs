@@ -79,7 +79,7 @@ pub fn write(row: &Row, records: &[StepRecord], rp_id: &str) -> Written {
     let exchange = exchange::exchange(row, records, &decoded);
     let ceremony = ceremony(row, records, decoded);
     let name = row.name.without_lane();
-    let client = render(&json!({ "client": client(row) }));
+    let client = render(&named("client", Value::Array(client(row))));
     Written {
         transcript: format!("row: {name}\n{ceremony}{client}"),
         ceremony,
@@ -111,8 +111,13 @@ fn ceremony(row: &Row, records: &[StepRecord], decoded: Vec<Vec<Value>>) -> Stri
         redactor.redact_in_place(&mut value);
         value
     });
-    let parts: Vec<Value> = start.into_iter().chain(steps).collect();
-    render(&json!({ "ceremony": parts }))
+    let parts = start.into_iter().chain(steps).collect();
+    render(&named("ceremony", Value::Array(parts)))
+}
+
+/// Makes an object of one member, of the value itself: the macro would make another one of it.
+fn named(name: &str, value: Value) -> Value {
+    Value::Object(Map::from_iter([(name.to_owned(), value)]))
 }
 
 /// A control is written down in short: in full it stands where it is the subject.

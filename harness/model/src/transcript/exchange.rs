@@ -1,7 +1,8 @@
 //! What tells one exchange from another: rows that are the same to the relying party count once.
 
-use std::fmt::Write;
+use std::{borrow::Cow, fmt::Write};
 
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -17,27 +18,39 @@ const NAMES: [&str; 4] = ["name", "displayName", "username", "description"];
 /// are numbered first, so that it shows whether the response repeats them.
 pub(super) fn exchange(row: &Row, records: &[StepRecord], decoded: &[Vec<Value>]) -> String {
     let mut redactor = Redactor::default();
-    let mut policy = row.policy.as_ref().map(|policy| policy.document.clone());
-    let mut subject = Vec::new();
+    let mut policy = row.policy.as_ref().map(|policy| policy.document.as_ref());
+    let mut subject: Vec<Part<'_>> = Vec::new();
     for ((step, record), decoded) in row.steps.iter().zip(records).zip(decoded) {
         for (message, decoded) in record.messages.iter().zip(decoded) {
             match message {
-                Message::Policy(document) => policy = Some(document.clone()),
+                Message::Policy(document) => policy = Some(document),
                 _ if step.role != Role::Subject => {}
                 Message::Options { request, .. } => {
                     redactor.learn(None, decoded);
-                    subject.push(redactor.redact(request));
+                    redactor.learn(None, request);
+                    subject.push((Cow::Borrowed(request), true));
                 }
-                Message::Response { .. } => subject.push(redactor.redact(decoded)),
+                Message::Response { .. } => {
+                    redactor.learn(None, decoded);
+                    subject.push((Cow::Borrowed(decoded), true));
+                }
             }
         }
         if step.role == Role::Subject {
-            subject.push(json!({ "mutation": step.spec.mutation }));
+            let mutation = json!({ "mutation": step.spec.mutation });
+            subject.push((Cow::Owned(mutation), false));
         }
     }
-    let mut whole = json!({ "subject": subject, "policy": policy });
-    remove_names(&mut whole);
-    let digest = Sha256::digest(whole.to_string().as_bytes());
+    let whole = Whole {
+        subject: subject.iter().map(|part| seen(part, &redactor)).collect(),
+        policy: Seen {
+            value: policy.unwrap_or(&Value::Null),
+            redactor: None,
+        },
+    };
+    // Plain values can always be written as JSON.
+    let written = serde_json::to_vec(&whole).unwrap_or_default();
+    let digest = Sha256::digest(&written);
     digest.iter().fold(String::new(), |mut text, byte| {
         // Writing to a String cannot fail.
         let _ = write!(text, "{byte:02x}");
@@ -45,13 +58,43 @@ pub(super) fn exchange(row: &Row, records: &[StepRecord], decoded: &[Vec<Value>]
     })
 }
 
-fn remove_names(value: &mut Value) {
-    match value {
-        Value::Object(members) => {
-            members.retain(|name, _| !NAMES.contains(&name.as_str()));
-            members.values_mut().for_each(remove_names);
+/// A value, and whether it holds what changes with every run.
+type Part<'a> = (Cow<'a, Value>, bool);
+
+fn seen<'a>((value, volatile): &'a Part<'_>, redactor: &'a Redactor) -> Seen<'a> {
+    Seen {
+        value,
+        redactor: volatile.then_some(redactor),
+    }
+}
+
+/// What is hashed, as JSON.
+#[derive(Serialize)]
+struct Whole<'a> {
+    subject: Vec<Seen<'a>>,
+    policy: Seen<'a>,
+}
+
+/// A value without names, its volatile texts replaced while it is written: nobody needs a copy of it.
+struct Seen<'a> {
+    value: &'a Value,
+    redactor: Option<&'a Redactor>,
+}
+
+impl Serialize for Seen<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let below = |value| Seen { value, ..*self };
+        match (self.value, self.redactor) {
+            (Value::Object(members), _) => {
+                let members = members.iter();
+                let shown = members.filter(|(name, _)| !NAMES.contains(&name.as_str()));
+                serializer.collect_map(shown.map(|(name, value)| (name, below(value))))
+            }
+            (Value::Array(items), _) => serializer.collect_seq(items.iter().map(below)),
+            (Value::String(text), Some(redactor)) => {
+                serializer.serialize_str(&redactor.replaced(text))
+            }
+            (other, _) => other.serialize(serializer),
         }
-        Value::Array(items) => items.iter_mut().for_each(remove_names),
-        _ => {}
     }
 }

@@ -1,6 +1,6 @@
 //! Replaces volatile values by numbered names, and keeps which of them are the same.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use serde_json::Value;
 
@@ -79,25 +79,31 @@ impl Redactor {
         match value {
             Value::Object(members) => members.values_mut().for_each(|value| self.replace(value)),
             Value::Array(items) => items.iter_mut().for_each(|item| self.replace(item)),
-            Value::String(text) => self.replace_text(text),
+            Value::String(text) => {
+                if let Cow::Owned(replaced) = self.replaced(text) {
+                    *text = replaced;
+                }
+            }
             _ => {}
         }
     }
 
-    fn replace_text(&self, text: &mut String) {
-        // Most texts are short, and hold no name.
+    /// Returns a text with names in the place of volatile texts that are known by now.
+    pub(super) fn replaced<'a>(&'a self, text: &'a str) -> Cow<'a, str> {
+        // Most texts are short, and hold no volatile one.
         if text.len() < SHORTEST {
-            return;
+            return Cow::Borrowed(text);
         }
         if let Some(name) = self.names.get(text) {
-            text.clone_from(name);
-            return;
+            return Cow::Owned(name.clone());
         }
+        let mut replaced = Cow::Borrowed(text);
         for (volatile, name) in self.names.iter().rev() {
-            if volatile.len() < text.len() && text.contains(volatile.as_str()) {
-                *text = text.replace(volatile.as_str(), name);
+            if volatile.len() < replaced.len() && replaced.contains(volatile.as_str()) {
+                replaced = Cow::Owned(replaced.replace(volatile.as_str(), name));
             }
         }
+        replaced
     }
 }
 

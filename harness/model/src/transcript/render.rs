@@ -1,6 +1,6 @@
 //! Renders plain values as YAML-like text: what fits on a line stands on one.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, iter::repeat_n};
 
 use serde_json::Value;
 
@@ -25,7 +25,7 @@ fn block(out: &mut String, value: &Value, indent: usize, column: usize) {
         Value::Object(members) if !members.is_empty() => {
             for (index, (name, value)) in members.iter().enumerate() {
                 if index > 0 {
-                    out.push_str(&" ".repeat(indent));
+                    out.extend(repeat_n(' ', indent));
                 }
                 out.push_str(name);
                 out.push(':');
@@ -35,7 +35,7 @@ fn block(out: &mut String, value: &Value, indent: usize, column: usize) {
         Value::Array(items) if !items.is_empty() => {
             for (index, item) in items.iter().enumerate() {
                 if index > 0 {
-                    out.push_str(&" ".repeat(indent));
+                    out.extend(repeat_n(' ', indent));
                 }
                 out.push_str("- ");
                 block(out, item, indent + 2, indent + 2);
@@ -63,7 +63,7 @@ fn member(out: &mut String, value: &Value, indent: usize, column: usize) {
     out.truncate(start);
     out.push('\n');
     let deeper = indent + if value.is_array() { 0 } else { 2 };
-    out.push_str(&" ".repeat(deeper));
+    out.extend(repeat_n(' ', deeper));
     block(out, value, deeper, WIDTH);
 }
 

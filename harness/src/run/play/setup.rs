@@ -61,7 +61,10 @@ pub(super) fn config(library: &Library, row: &Row, defects: Defects) -> Config {
             attestation_required: settings.attestation_required,
             counter_must_rise: settings.counter != Some(CounterPolicy::Report),
             anchors: metadata::anchors(library, row),
-            policy: row.policy.as_ref().map(|policy| policy.document.clone()),
+            policy: row
+                .policy
+                .as_ref()
+                .map(|policy| policy.document.as_ref().clone()),
             switches,
         },
         users: users.collect(),
