@@ -2,7 +2,10 @@
 //!
 //! Certificates are the same bytes in every run: keys and signatures are deterministic, validity is fixed and wide.
 
-use std::sync::OnceLock;
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, OnceLock, PoisonError},
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use passkey_model::{Aaguid, provider::Algorithm};
@@ -35,6 +38,10 @@ pub struct TestCa {
     root: Vec<u8>,
     intermediate_key: Key,
     intermediate: Vec<u8>,
+    /// What was issued before: it is the same every time.
+    issued: Mutex<BTreeMap<Aaguid, AttestationKey>>,
+    /// The metadata entry of a model that this CA attests, without its AAGUID.
+    entry: Value,
 }
 
 /// An attestation key with its certificate.
@@ -77,9 +84,11 @@ impl TestCa {
             Contents::of_ca(name, &intermediate_name).certificate(&intermediate_key, &key);
         Some(Self {
             name,
+            entry: entry(&root),
             root,
             intermediate_key,
             intermediate,
+            issued: Mutex::default(),
         })
     }
 
@@ -92,12 +101,18 @@ impl TestCa {
     /// Issues the attestation certificate of a model; the same one every time.
     #[must_use]
     pub fn issue(&self, aaguid: Aaguid) -> Option<AttestationKey> {
+        let mut issued = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = issued.get(&aaguid) {
+            return Some(known.clone());
+        }
         let key = self.attestation_key(aaguid)?;
         let leaf = self.leaf(aaguid).certificate(&key, &self.intermediate_key);
-        Some(AttestationKey {
+        let new = AttestationKey {
             key,
             certificates: vec![leaf, self.intermediate.clone()],
-        })
+        };
+        issued.insert(aaguid, new.clone());
+        Some(new)
     }
 
     /// Returns the key that signs attestation statements of a model.
@@ -149,23 +164,10 @@ impl TestCa {
     /// Makes a decoded metadata payload (FIDO MDS3, 3.1.6) in which this CA attests the models.
     #[must_use]
     pub fn metadata(&self, models: &[Aaguid]) -> Value {
-        let root = STANDARD.encode(&self.root);
         let entry = |aaguid: &Aaguid| {
-            json!({
-                "aaguid": aaguid.to_string(),
-                "metadataStatement": {
-                    "description": "Test authenticator",
-                    "attestationTypes": ["basic_full"],
-                    "attestationRootCertificates": [root],
-                    "authenticatorGetInfo": {
-                        "versions": ["FIDO_2_0", "FIDO_2_1"],
-                        "extensions": ["credProtect", "hmac-secret"],
-                        "options": { "rk": true, "up": true, "uv": true, "clientPin": true }
-                    }
-                },
-                "statusReports": [{ "status": "FIDO_CERTIFIED_L1", "effectiveDate": "2020-01-01" }],
-                "timeOfLastStatusChange": "2020-01-01"
-            })
+            let mut entry = self.entry.clone();
+            entry["aaguid"] = json!(aaguid.to_string());
+            entry
         };
         json!({
             "legalHeader": "Test metadata",
@@ -174,6 +176,25 @@ impl TestCa {
             "entries": models.iter().map(entry).collect::<Vec<_>>()
         })
     }
+}
+
+/// Makes the metadata entry of a model under a root (FIDO MDS3, 3.1.1); which model has yet to be said.
+fn entry(root: &[u8]) -> Value {
+    json!({
+        "aaguid": null,
+        "metadataStatement": {
+            "description": "Test authenticator",
+            "attestationTypes": ["basic_full"],
+            "attestationRootCertificates": [STANDARD.encode(root)],
+            "authenticatorGetInfo": {
+                "versions": ["FIDO_2_0", "FIDO_2_1"],
+                "extensions": ["credProtect", "hmac-secret"],
+                "options": { "rk": true, "up": true, "uv": true, "clientPin": true }
+            }
+        },
+        "statusReports": [{ "status": "FIDO_CERTIFIED_L1", "effectiveDate": "2020-01-01" }],
+        "timeOfLastStatusChange": "2020-01-01"
+    })
 }
 
 /// What a certificate says (WebAuthn L3, 8.2.1; RFC 5280).

@@ -20,7 +20,8 @@ pub(crate) fn encode(members: &Members) -> Vec<u8> {
 
 /// CCDToString: unlike in other JSON, control characters have no short names.
 fn quoted(text: &str) -> String {
-    let mut out = String::from('"');
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
     for character in text.chars() {
         match character {
             '"' | '\\' => out.extend(['\\', character]),

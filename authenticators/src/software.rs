@@ -180,10 +180,9 @@ impl SoftwareAuthenticator {
         let honest = self.attested_data(&credential, request, aaguid);
         let cose_key = credential.key.cose();
         let (signed, sent) = changed(honest, change)?;
-        let by_other = self.other_key(request.algorithm);
         let signer = Signer {
             key: &credential.key,
-            other: by_other.as_ref(),
+            other: &|| self.other_key(request.algorithm),
             aaguid: self.model.aaguid,
         };
         let statement = statement(request, &signer, &signed, change)?;

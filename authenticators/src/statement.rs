@@ -16,8 +16,8 @@ use crate::{
 pub(crate) struct Signer<'a> {
     /// The credential's own key.
     pub key: &'a Key,
-    /// A key that has nothing to do with it.
-    pub other: Option<&'a Key>,
+    /// Makes a key that has nothing to do with it; few signatures are by one.
+    pub other: &'a dyn Fn() -> Option<Key>,
     /// The model that certificates name.
     pub aaguid: Aaguid,
 }
@@ -54,7 +54,7 @@ pub(crate) fn statement(
     let signature = match change.peek(Stage::AttestationStatement).and_then(by_other) {
         Some("$BY_CREDENTIAL_KEY") => signer.key.sign(&message),
         Some(_) => {
-            let other = signer.other.ok_or_else(|| change.error("no other key"))?;
+            let other = (signer.other)().ok_or_else(|| change.error("no other key"))?;
             other.sign(&message)
         }
         None => key.sign(&message),

@@ -126,14 +126,15 @@ impl Runner {
             .iter()
             .map(|record| record.outcome.clone())
             .collect();
+        let written = transcript::write(row, &records, self.rp_id());
         RowResult {
             judgement: played.unfaithful.map_or_else(
                 || judge(row, &outcomes, self.strict),
                 |why| harness_error(format!("the row is not about what it says: {why}")),
             ),
-            transcript: transcript::transcript(row, &records, self.rp_id()),
-            ceremony: transcript::ceremony(row, &records, self.rp_id()),
-            exchange: transcript::exchange(row, &records, self.rp_id()),
+            transcript: written.transcript,
+            ceremony: written.ceremony,
+            exchange: written.exchange,
             duration: start.elapsed(),
             records,
             recorded: played.recorded,

@@ -62,13 +62,13 @@ fn ceremony_key(library: &Library, row: &Row) -> String {
     // Profiles are the same everywhere: only a scenario's own policies have to be looked at.
     let is_profile = |policy: &NamedPolicy| {
         let profile = library.profile(&policy.name);
-        profile.is_some_and(|profile| profile.policy == policy.document)
+        profile.is_some_and(|profile| profile.policy == *policy.document)
     };
     let policies: Vec<&Value> = row
         .policies
         .iter()
         .filter(|policy| !is_profile(policy))
-        .map(|policy| &policy.document)
+        .map(|policy| policy.document.as_ref())
         .collect();
     json!({
         "steps": steps,

@@ -1,6 +1,6 @@
 //! Rows: what runs, has a name, passes or fails.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use serde_json::Value;
 
@@ -56,8 +56,19 @@ pub struct Row {
 pub struct NamedPolicy {
     /// The name.
     pub name: String,
-    /// The policy in Graph's shape.
-    pub document: Value,
+    /// The policy in Graph's shape; many rows share it.
+    pub document: Arc<Value>,
+}
+
+impl NamedPolicy {
+    /// Names a policy.
+    #[must_use]
+    pub fn new(name: &str, document: &Value) -> Self {
+        Self {
+            name: name.to_owned(),
+            document: Arc::new(document.clone()),
+        }
+    }
 }
 
 /// One step of a row, with what is expected of it.

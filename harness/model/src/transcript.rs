@@ -1,7 +1,7 @@
 //! What happened in a row, written down for people: decoded, redacted, rendered.
 //!
 //! ```text
-//! StepRecord -decode-> plain JSON -redact-> names for volatile values -render-> text
+//! StepRecord -decode-> plain JSON -redact-> names for volatile values -render-> Written
 //! ```
 //! Redaction works on the decoded values, before anything is rendered: a value that changes with every run becomes a numbered
 //! name, the same one wherever it stands (`<challenge#1>` twice shows that it was echoed).
@@ -15,7 +15,6 @@ mod render;
 use serde_json::{Map, Value, json};
 
 pub use decode::{decode_options, decode_response};
-pub use exchange::exchange;
 pub use redact::Redactor;
 pub use render::render;
 
@@ -57,38 +56,72 @@ pub enum Message {
     Policy(Value),
 }
 
-/// Writes the transcript of a row: what the relying party's verification saw, then what else the client said.
+/// What is written down of a row.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// The whole transcript: what the relying party's verification saw, then what else the client said.
+    pub transcript: String,
+    /// The part of the transcript that is compared across rows and lanes.
+    pub ceremony: String,
+    /// What tells this exchange from others: a SHA-256, 64 hexadecimal digits.
+    pub exchange: String,
+}
+
+/// Writes down what happened in a row.
 ///
 /// The row's name stands without its lane: the ceremony has to look the same in every lane.
 #[must_use]
-pub fn transcript(row: &Row, records: &[StepRecord], rp_id: &str) -> String {
-    let client = json!({ "client": client(row) });
-    format!(
-        "row: {}\n{}{}",
-        row.name.without_lane(),
-        ceremony(row, records, rp_id),
-        render(&client)
-    )
+pub fn write(row: &Row, records: &[StepRecord], rp_id: &str) -> Written {
+    let decoded: Vec<_> = records
+        .iter()
+        .map(|record| decode(&record.messages, rp_id))
+        .collect();
+    let exchange = exchange::exchange(row, records, &decoded);
+    let ceremony = ceremony(row, records, decoded);
+    let name = row.name.without_lane();
+    let client = render(&named("client", Value::Array(client(row))));
+    Written {
+        transcript: format!("row: {name}\n{ceremony}{client}"),
+        ceremony,
+        exchange,
+    }
 }
 
-/// Writes the part of the transcript that is compared across rows and lanes.
-#[must_use]
-pub fn ceremony(row: &Row, records: &[StepRecord], rp_id: &str) -> String {
+/// The options or the response of each message, decoded; a policy decides, but was not exchanged in the ceremony.
+fn decode(messages: &[Message], rp_id: &str) -> Vec<Value> {
+    let of_message = |message: &Message| match message {
+        Message::Options {
+            ceremony, options, ..
+        } => decode_options(*ceremony, options),
+        Message::Response { response, .. } => decode_response(response, rp_id),
+        Message::Policy(_) => Value::Null,
+    };
+    messages.iter().map(of_message).collect()
+}
+
+fn ceremony(row: &Row, records: &[StepRecord], decoded: Vec<Vec<Value>>) -> String {
     let mut redactor = Redactor::default();
     let start = row
         .policy
         .as_ref()
         .map(|policy| json!({ "policy at the start": policy.name }));
-    let steps = records
-        .iter()
-        .zip(&row.steps)
-        .map(|(record, step)| redactor.redact(&step_value(step, record, rp_id)));
-    let parts: Vec<Value> = start.into_iter().chain(steps).collect();
-    render(&json!({ "ceremony": parts }))
+    let steps = row.steps.iter().zip(records).zip(decoded);
+    let steps = steps.map(|((step, record), decoded)| {
+        let mut value = step_value(step, record, decoded);
+        redactor.redact_in_place(&mut value);
+        value
+    });
+    let parts = start.into_iter().chain(steps).collect();
+    render(&named("ceremony", Value::Array(parts)))
+}
+
+/// Makes an object of one member, of the value itself: the macro would make another one of it.
+fn named(name: &str, value: Value) -> Value {
+    Value::Object(Map::from_iter([(name.to_owned(), value)]))
 }
 
 /// A control is written down in short: in full it stands where it is the subject.
-fn step_value(step: &Step, record: &StepRecord, rp_id: &str) -> Value {
+fn step_value(step: &Step, record: &StepRecord, decoded: Vec<Value>) -> Value {
     let spec = &step.spec;
     let in_full = step.role == Role::Subject;
     let mut value = Map::new();
@@ -115,23 +148,19 @@ fn step_value(step: &Step, record: &StepRecord, rp_id: &str) -> Value {
     if let Some(seconds) = spec.wait_seconds {
         value.insert("waits".to_owned(), json!(format!("{seconds} s")));
     }
-    for message in &record.messages {
+    for (message, decoded) in record.messages.iter().zip(decoded) {
         match message {
-            Message::Options {
-                ceremony,
-                request,
-                options,
-            } if in_full => {
+            Message::Options { request, .. } if in_full => {
                 if request
                     .as_object()
                     .is_some_and(|request| !request.is_empty())
                 {
                     value.insert("asks".to_owned(), request.clone());
                 }
-                value.insert("options".to_owned(), decode_options(*ceremony, options));
+                value.insert("options".to_owned(), decoded);
             }
-            Message::Response { response, .. } => {
-                let decoded = compact(decode_response(response, rp_id));
+            Message::Response { .. } => {
+                let decoded = compact(decoded);
                 let shown = if in_full { decoded } else { in_short(&decoded) };
                 value.insert("response".to_owned(), shown);
             }
@@ -156,12 +185,12 @@ fn compact(mut decoded: Value) -> Value {
             || (name == "clientExtensionResults" && *value == json!({}))
     };
     members.retain(|name, value| !says_nothing(name, value));
-    if let Some(Value::Object(inner)) = members.get("response").cloned()
-        && !inner
-            .keys()
-            .any(|name| name != "response" && members.contains_key(name))
-    {
-        members.remove("response");
+    let inner = members.get("response").and_then(Value::as_object);
+    let is_apart = inner.is_some_and(|inner| {
+        let mut names = inner.keys();
+        !names.any(|name| name != "response" && members.contains_key(name))
+    });
+    if is_apart && let Some(Value::Object(inner)) = members.remove("response") {
         members.extend(inner);
     }
     decoded

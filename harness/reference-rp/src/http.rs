@@ -145,6 +145,12 @@ impl RunningRp {
         self.state.recorded()
     }
 
+    /// Takes those ceremonies out of its memory.
+    #[must_use]
+    pub fn take_recorded(&self) -> Vec<Recorded> {
+        self.state.take_recorded()
+    }
+
     /// Waits until it serves no more.
     pub async fn stopped(&mut self) {
         // The task does not panic, and is aborted only when this value is dropped.

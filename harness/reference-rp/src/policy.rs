@@ -25,7 +25,7 @@ pub use validate::{BrokenRule, Limits, validate};
 /// Writes an AAGUID as a lower-case GUID, in the order of its bytes.
 #[must_use]
 pub fn guid(aaguid: [u8; 16]) -> String {
-    let digits: String = aaguid.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digits = format!("{:032x}", u128::from_be_bytes(aaguid));
     [
         &digits[..8],
         &digits[8..12],

@@ -4,6 +4,8 @@ mod chain;
 mod metadata;
 mod statement;
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 pub(crate) use statement::{Signed, Statement, is_self_attestation, verify_statement};
@@ -16,8 +18,8 @@ pub(crate) const FIRST_PARTY_FORMAT: &str = "x-first-party-app";
 /// What the relying party trusts.
 #[derive(Clone, Debug, Default)]
 pub struct Anchors {
-    /// A decoded metadata payload of FIDO's service (MDS 3.1, 3.1.6).
-    pub metadata: Value,
+    /// A decoded metadata payload of FIDO's service (MDS 3.1, 3.1.6), which many relying parties may share.
+    pub metadata: Arc<Value>,
     /// The roots of first-party apps, DER.
     pub first_party_roots: Vec<Vec<u8>>,
     /// The AAGUIDs of first-party apps.

@@ -5,7 +5,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::{collections::BTreeMap, io::Write};
+use std::{collections::BTreeMap, io::Write, sync::Arc};
 
 use base64::{
     Engine as _,
@@ -151,7 +151,7 @@ impl File {
     fn anchors(&self, aaguid: &[u8]) -> Anchors {
         let guid = passkey_reference_rp::policy::guid(aaguid.try_into().unwrap());
         Anchors {
-            metadata: json!({ "entries": [{
+            metadata: Arc::new(json!({ "entries": [{
                 "aaguid": guid,
                 "metadataStatement": {
                     "attestationRootCertificates": [STANDARD.encode(&self.root)],
@@ -162,7 +162,7 @@ impl File {
                     },
                 },
                 "statusReports": [{ "status": "FIDO_CERTIFIED" }],
-            }] }),
+            }] })),
             ..Anchors::default()
         }
     }
@@ -452,7 +452,8 @@ fn trust_takes_a_path_in_force_to_a_root_of_the_model() {
         let entry = |pointer: &str, value: Value| {
             let mut changed = expected.clone();
             let path = format!("/entries/0/{pointer}");
-            *changed.anchors.metadata.pointer_mut(&path).unwrap() = value;
+            let metadata = Arc::make_mut(&mut changed.anchors.metadata);
+            *metadata.pointer_mut(&path).unwrap() = value;
             changed
         };
         let revoked = entry("statusReports/0/status", json!("REVOKED"));

@@ -1,12 +1,12 @@
 //! The api driver: our HTTP client, in the dialect of the reference relying party's L3 JSON API.
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{collections::BTreeMap, net::SocketAddr, pin::pin};
 
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
     Method, Request,
     body::Bytes,
-    client::conn::http1::{self, SendRequest},
+    client::conn::http1::{self, Connection, SendRequest},
     header,
 };
 use hyper_util::rt::TokioIo;
@@ -21,6 +21,8 @@ const LARGEST_ANSWER: usize = 1024 * 1024;
 /// A connection to a relying party, with a session for each user.
 pub(super) struct Api {
     sender: SendRequest<Full<Bytes>>,
+    /// What reads and writes; nothing once it has ended.
+    connection: Option<Connection<TokioIo<TcpStream>, Full<Bytes>>>,
     host: String,
     sessions: BTreeMap<String, String>,
 }
@@ -52,10 +54,9 @@ impl Api {
         let (sender, connection) = http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|error| failed(error.to_string()))?;
-        // The task ends with the connection; what went wrong shows in the request.
-        tokio::spawn(connection);
         Ok(Self {
             sender,
+            connection: Some(connection),
             host: host.to_owned(),
             sessions: BTreeMap::new(),
         })
@@ -94,7 +95,9 @@ impl Api {
         if let Some(session) = self.sessions.get(user) {
             request = request.header(header::COOKIE, session);
         }
-        let request = match request.body(Full::new(Bytes::from(body.to_string()))) {
+        // JSON that is a value already can always be written.
+        let written = serde_json::to_vec(body).unwrap_or_default();
+        let request = match request.body(Full::new(Bytes::from(written))) {
             Ok(request) => request,
             Err(error) => return crashed(format!("the request cannot be made: {error}")),
         };
@@ -116,7 +119,8 @@ impl Api {
                 .map_err(|error| error.to_string())?;
             Ok::<_, String>((head, body.to_bytes()))
         };
-        let (head, body) = match timeout(REQUEST_LIMIT, exchange).await {
+        let driven = drive(&mut self.connection, exchange);
+        let (head, body) = match timeout(REQUEST_LIMIT, driven).await {
             Err(_) => return Answer::Refused(Outcome::Hung),
             Ok(Err(error)) => return crashed(error),
             Ok(Ok(answer)) => answer,
@@ -130,6 +134,25 @@ impl Api {
         }
         read(head.status.as_u16(), &body)
     }
+}
+
+/// Lets a connection read and write for as long as an exchange takes.
+///
+/// A task of its own would do it too, at the price of waking another thread twice a request.
+async fn drive<T>(
+    connection: &mut Option<Connection<TokioIo<TcpStream>, Full<Bytes>>>,
+    exchange: impl Future<Output = T>,
+) -> T {
+    let mut exchange = pin!(exchange);
+    if let Some(open) = connection {
+        tokio::select! {
+            biased;
+            answer = &mut exchange => return answer,
+            // What went wrong shows in the exchange.
+            _ = open => *connection = None,
+        }
+    }
+    exchange.await
 }
 
 fn read(status: u16, body: &[u8]) -> Answer {

@@ -67,7 +67,7 @@ pub(super) async fn play(runner: &Runner, row: &Row) -> Result<Played, PlayError
         api,
         seed,
         passkeys: BTreeMap::new(),
-        values: values::at_start(&seed),
+        values: values::at_start(row, &seed),
         options: Value::Null,
         last: None,
         messages: Vec::new(),
@@ -91,7 +91,7 @@ pub(super) async fn play(runner: &Runner, row: &Row) -> Result<Played, PlayError
     }
     Ok(Played {
         records,
-        recorded: player.rp.recorded(),
+        recorded: player.rp.take_recorded(),
         unfaithful: player.unfaithful,
     })
 }
@@ -152,9 +152,9 @@ impl Rp {
         }
     }
 
-    fn recorded(&self) -> Vec<Recorded> {
+    fn take_recorded(&self) -> Vec<Recorded> {
         match self {
-            Self::Embedded(rp) => rp.recorded(),
+            Self::Embedded(rp) => rp.take_recorded(),
             Self::External(_) => Vec::new(),
         }
     }
@@ -185,8 +185,9 @@ struct Player<'a> {
     seed: Seed,
     passkeys: BTreeMap<String, SoftwareAuthenticator>,
     values: Values,
-    /// The options that were answered last.
+    /// The options that were answered last, in a row that comes back to them.
     options: Value,
+    /// The response that was posted last, in a row that posts it again.
     last: Option<Posted>,
     /// What was sent and received in the step that is being played.
     messages: Vec<Message>,
@@ -221,10 +222,14 @@ impl Player<'_> {
     }
 
     async fn replay(&mut self, user: &str) -> Result<Outcome, String> {
-        let posted = self.last.take().ok_or("no response was posted before")?;
-        let outcome = self.post(user, posted.ceremony, &posted.response).await;
-        self.last = Some(posted);
-        Ok(outcome)
+        let posted = self.last.as_ref().ok_or("no response was posted before")?;
+        let (ceremony, response) = (posted.ceremony, posted.response.clone());
+        Ok(self.post(user, ceremony, response).await)
+    }
+
+    /// Tells whether the row has such a step: what no step asks for need not be kept.
+    fn has_step(&self, is_one: impl Fn(&StepSpec) -> bool) -> bool {
+        self.row.steps.iter().any(|step| is_one(&step.spec))
     }
 
     async fn set_policy(&mut self, spec: &StepSpec) -> Result<Outcome, String> {
@@ -238,7 +243,8 @@ impl Player<'_> {
     async fn put_policy(&mut self, name: &str) -> Result<Outcome, String> {
         let policy = self.row.policies.iter().find(|policy| policy.name == name);
         let policy = policy.ok_or_else(|| format!("there is no policy '{name}'"))?;
-        self.messages.push(Message::Policy(policy.document.clone()));
+        let document = policy.document.as_ref().clone();
+        self.messages.push(Message::Policy(document));
         Ok(outcome(self.api.patch(POLICY, &policy.document).await))
     }
 

@@ -32,6 +32,10 @@ fn scenario_rows(
     let place = scenario.at("");
     let mut results = Vec::new();
     let spec = &scenario.value;
+    let profiles = library.profiles.iter().map(|located| &located.value);
+    let policies: Vec<NamedPolicy> = profiles
+        .map(|profile| NamedPolicy::new(&profile.id, &profile.policy))
+        .collect();
     let wanted = |list: &Option<Vec<String>>, id: &String| {
         list.as_ref().is_none_or(|list| list.contains(id))
     };
@@ -47,6 +51,7 @@ fn scenario_rows(
                     place: &place,
                     provider,
                     profile,
+                    policies: &policies,
                 };
                 results.extend(cell.rows());
             }
@@ -62,6 +67,8 @@ struct MatrixCell<'a> {
     place: &'a SourceRef,
     provider: &'a Provider,
     profile: &'a Profile,
+    /// The policies of all profiles.
+    policies: &'a [NamedPolicy],
 }
 
 /// What the grid says of one registration context.
@@ -157,11 +164,8 @@ impl MatrixCell<'_> {
         parts.push(SOFTWARE_LANE);
         let policies = [start, self.profile.id.as_str()]
             .iter()
-            .filter_map(|id| self.library.profile(id))
-            .map(|profile| NamedPolicy {
-                name: profile.id.clone(),
-                document: profile.policy.clone(),
-            })
+            .filter_map(|id| self.policies.iter().find(|policy| policy.name == **id))
+            .cloned()
             .collect::<Vec<_>>();
         Ok(Row {
             name: name(self.place, &parts)?,

@@ -15,16 +15,21 @@ use crate::{
 
 /// Expands every policy scenario.
 pub(super) fn rows(library: &Library) -> Vec<Result<Row, ExpandError>> {
-    let cases = |scenario| {
-        (0..)
-            .zip(&(scenario as &Located<PolicyScenario>).value.cases)
-            .map(move |case| (scenario, case))
-    };
     library
         .policy
         .iter()
-        .flat_map(cases)
-        .map(|(scenario, (index, case))| row(library, scenario, index, case))
+        .flat_map(|scenario| scenario_rows(library, scenario))
+        .collect()
+}
+
+fn scenario_rows(
+    library: &Library,
+    scenario: &Located<PolicyScenario>,
+) -> Vec<Result<Row, ExpandError>> {
+    let policies = policies(library, &scenario.value);
+    let cases = 0..scenario.value.cases.len();
+    cases
+        .map(|index| row(library, scenario, index, policies.clone()))
         .collect()
 }
 
@@ -32,11 +37,10 @@ fn row(
     library: &Library,
     scenario: &Located<PolicyScenario>,
     index: usize,
-    case: &PolicyCase,
+    policies: Vec<NamedPolicy>,
 ) -> Result<Row, ExpandError> {
     let place = scenario.at(&format!("/cases/{index}"));
-    let spec = &scenario.value;
-    let policies = policies(library, spec);
+    let (spec, case) = (&scenario.value, &scenario.value.cases[index]);
     let policy = policies
         .iter()
         .find(|policy| policy.name == spec.policy)
@@ -119,17 +123,12 @@ pub(super) fn control(spec: StepSpec) -> Step {
 }
 
 fn policies(library: &Library, spec: &PolicyScenario) -> Vec<NamedPolicy> {
-    let own = spec.policies.iter().map(|(name, document)| NamedPolicy {
-        name: name.clone(),
-        document: document.clone(),
-    });
+    let own = spec.policies.iter();
+    let own = own.map(|(name, document)| NamedPolicy::new(name, document));
     let shared = library.profiles.iter().map(|profile| &profile.value);
     let shared = shared.filter(|profile| !spec.policies.contains_key(&profile.id));
     let mut policies: Vec<_> = own
-        .chain(shared.map(|profile| NamedPolicy {
-            name: profile.id.clone(),
-            document: profile.policy.clone(),
-        }))
+        .chain(shared.map(|profile| NamedPolicy::new(&profile.id, &profile.policy)))
         .collect();
     policies.sort_by(|policy, other| policy.name.cmp(&other.name));
     policies

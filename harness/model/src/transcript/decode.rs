@@ -49,12 +49,12 @@ pub fn decode_options(ceremony: CeremonyKind, options: &Value) -> Value {
         copy("rpId", options.pointer("/rp/id"));
         copy("userHandle", options.pointer("/user/id"));
         let parameters = options.get("pubKeyCredParams").and_then(Value::as_array);
-        let algorithms: Vec<&Value> = parameters
+        let algorithms = parameters
             .into_iter()
             .flatten()
-            .map(|item| &item["alg"])
+            .map(|item| item["alg"].clone())
             .collect();
-        copy("algorithms", Some(&json!(algorithms)));
+        copy("algorithms", Some(&algorithms));
         copy(
             "userVerification",
             options.pointer("/authenticatorSelection/userVerification"),
@@ -93,35 +93,45 @@ fn descriptors(list: Option<&Value>) -> Value {
 /// Decodes a RegistrationResponseJSON or AuthenticationResponseJSON; other members stay as they are.
 #[must_use]
 pub fn decode_response(response: &Value, rp_id: &str) -> Value {
-    let mut decoded = response.clone();
-    if let Some(inner) = decoded.get_mut("response").and_then(Value::as_object_mut) {
-        for (name, value) in inner.iter_mut() {
-            let Some(bytes) = value
-                .as_str()
-                .and_then(|text| URL_SAFE_NO_PAD.decode(text).ok())
-            else {
-                continue;
-            };
-            *value = match name.as_str() {
-                "clientDataJSON" => client_data(&bytes),
-                "attestationObject" => attestation_object(&bytes, rp_id),
-                "authenticatorData" => authenticator_data(&bytes, rp_id),
-                "publicKey" if bytes.len() >= SHORTEST_RSA => of_the_pool(&bytes),
-                _ => continue,
-            };
-        }
-        // Both say the same unless somebody changed one of them.
-        if inner.get("authenticatorData").is_some()
-            && inner.get("authenticatorData")
-                == inner
-                    .get("attestationObject")
-                    .and_then(|object| object.get("authData"))
-        {
-            inner.insert(
-                "authenticatorData".to_owned(),
-                json!("as in attestationObject"),
-            );
-        }
+    let Value::Object(members) = response else {
+        return response.clone();
+    };
+    let decoded = members.iter().map(|(name, value)| {
+        let decoded = match value {
+            Value::Object(inner) if name == "response" => Value::Object(decode_inner(inner, rp_id)),
+            other => other.clone(),
+        };
+        (name.clone(), decoded)
+    });
+    decoded.collect()
+}
+
+fn decode_inner(members: &Map<String, Value>, rp_id: &str) -> Map<String, Value> {
+    let decode = |(name, value): (&String, &Value)| {
+        let bytes = value
+            .as_str()
+            .and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
+        let decoded = match (name.as_str(), bytes) {
+            ("clientDataJSON", Some(bytes)) => client_data(&bytes),
+            ("attestationObject", Some(bytes)) => attestation_object(&bytes, rp_id),
+            ("authenticatorData", Some(bytes)) => authenticator_data(&bytes, rp_id),
+            ("publicKey", Some(bytes)) if bytes.len() >= SHORTEST_RSA => of_the_pool(&bytes),
+            _ => value.clone(),
+        };
+        (name.clone(), decoded)
+    };
+    let mut decoded: Map<_, _> = members.iter().map(decode).collect();
+    // Both say the same unless somebody changed one of them.
+    if decoded.get("authenticatorData").is_some()
+        && decoded.get("authenticatorData")
+            == decoded
+                .get("attestationObject")
+                .and_then(|object| object.get("authData"))
+    {
+        decoded.insert(
+            "authenticatorData".to_owned(),
+            json!("as in attestationObject"),
+        );
     }
     decoded
 }

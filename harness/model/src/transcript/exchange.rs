@@ -1,11 +1,12 @@
 //! What tells one exchange from another: rows that are the same to the relying party count once.
 
-use std::fmt::Write;
+use std::{borrow::Cow, fmt::Write};
 
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{Message, Redactor, StepRecord, decode_options, decode_response};
+use super::{Message, Redactor, StepRecord};
 use crate::row::{Role, Row};
 
 /// Members that name people or things and decide nothing.
@@ -15,35 +16,41 @@ const NAMES: [&str; 4] = ["name", "displayName", "username", "description"];
 ///
 /// Neither user agent, hints, headers, ports and versions nor names are in it. Challenges and IDs of the subject's options
 /// are numbered first, so that it shows whether the response repeats them.
-#[must_use]
-pub fn exchange(row: &Row, records: &[StepRecord], rp_id: &str) -> String {
+pub(super) fn exchange(row: &Row, records: &[StepRecord], decoded: &[Vec<Value>]) -> String {
     let mut redactor = Redactor::default();
-    let mut policy = row.policy.as_ref().map(|policy| policy.document.clone());
-    let mut subject = Vec::new();
-    for (step, record) in row.steps.iter().zip(records) {
-        for message in &record.messages {
+    let mut policy = row.policy.as_ref().map(|policy| policy.document.as_ref());
+    let mut subject: Vec<Part<'_>> = Vec::new();
+    for ((step, record), decoded) in row.steps.iter().zip(records).zip(decoded) {
+        for (message, decoded) in record.messages.iter().zip(decoded) {
             match message {
-                Message::Policy(document) => policy = Some(document.clone()),
+                Message::Policy(document) => policy = Some(document),
                 _ if step.role != Role::Subject => {}
-                Message::Options {
-                    ceremony,
-                    request,
-                    options,
-                } => {
-                    let _ = redactor.redact(&decode_options(*ceremony, options));
-                    subject.push(redactor.redact(request));
+                Message::Options { request, .. } => {
+                    redactor.learn(None, decoded);
+                    redactor.learn(None, request);
+                    subject.push((Cow::Borrowed(request), true));
                 }
-                Message::Response { response, .. } => {
-                    subject.push(redactor.redact(&decode_response(response, rp_id)));
+                Message::Response { .. } => {
+                    redactor.learn(None, decoded);
+                    subject.push((Cow::Borrowed(decoded), true));
                 }
             }
         }
         if step.role == Role::Subject {
-            subject.push(json!({ "mutation": step.spec.mutation }));
+            let mutation = json!({ "mutation": step.spec.mutation });
+            subject.push((Cow::Owned(mutation), false));
         }
     }
-    let whole = without_names(&json!({ "subject": subject, "policy": policy }));
-    let digest = Sha256::digest(whole.to_string().as_bytes());
+    let whole = Whole {
+        subject: subject.iter().map(|part| seen(part, &redactor)).collect(),
+        policy: Seen {
+            value: policy.unwrap_or(&Value::Null),
+            redactor: None,
+        },
+    };
+    // Plain values can always be written as JSON.
+    let written = serde_json::to_vec(&whole).unwrap_or_default();
+    let digest = Sha256::digest(&written);
     digest.iter().fold(String::new(), |mut text, byte| {
         // Writing to a String cannot fail.
         let _ = write!(text, "{byte:02x}");
@@ -51,18 +58,43 @@ pub fn exchange(row: &Row, records: &[StepRecord], rp_id: &str) -> String {
     })
 }
 
-fn without_names(value: &Value) -> Value {
-    match value {
-        Value::Object(members) => {
-            let kept = members
-                .iter()
-                .filter(|(name, _)| !NAMES.contains(&name.as_str()));
-            Value::Object(
-                kept.map(|(name, value)| (name.clone(), without_names(value)))
-                    .collect(),
-            )
+/// A value, and whether it holds what changes with every run.
+type Part<'a> = (Cow<'a, Value>, bool);
+
+fn seen<'a>((value, volatile): &'a Part<'_>, redactor: &'a Redactor) -> Seen<'a> {
+    Seen {
+        value,
+        redactor: volatile.then_some(redactor),
+    }
+}
+
+/// What is hashed, as JSON.
+#[derive(Serialize)]
+struct Whole<'a> {
+    subject: Vec<Seen<'a>>,
+    policy: Seen<'a>,
+}
+
+/// A value without names, its volatile texts replaced while it is written: nobody needs a copy of it.
+struct Seen<'a> {
+    value: &'a Value,
+    redactor: Option<&'a Redactor>,
+}
+
+impl Serialize for Seen<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let below = |value| Seen { value, ..*self };
+        match (self.value, self.redactor) {
+            (Value::Object(members), _) => {
+                let members = members.iter();
+                let shown = members.filter(|(name, _)| !NAMES.contains(&name.as_str()));
+                serializer.collect_map(shown.map(|(name, value)| (name, below(value))))
+            }
+            (Value::Array(items), _) => serializer.collect_seq(items.iter().map(below)),
+            (Value::String(text), Some(redactor)) => {
+                serializer.serialize_str(&redactor.replaced(text))
+            }
+            (other, _) => other.serialize(serializer),
         }
-        Value::Array(items) => items.iter().map(without_names).collect(),
-        other => other.clone(),
     }
 }

@@ -1,8 +1,8 @@
 //! Replaces volatile values by numbered names, and keeps which of them are the same.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// The members whose values change with every run, with the name that stands for them.
 const VOLATILE: [(&str, &str); 14] = [
@@ -38,11 +38,19 @@ impl Redactor {
     /// redacting twice is redacting once.
     #[must_use]
     pub fn redact(&mut self, value: &Value) -> Value {
-        self.learn(None, value);
-        self.replace(value)
+        let mut redacted = value.clone();
+        self.redact_in_place(&mut redacted);
+        redacted
     }
 
-    fn learn(&mut self, member: Option<&str>, value: &Value) {
+    /// Does the same to the value itself.
+    pub fn redact_in_place(&mut self, value: &mut Value) {
+        self.learn(None, value);
+        self.replace(value);
+    }
+
+    /// Gives names to the volatile texts of a value; `member` is what the value is called.
+    pub(super) fn learn(&mut self, member: Option<&str>, value: &Value) {
         match value {
             Value::Object(members) => members
                 .iter()
@@ -67,31 +75,35 @@ impl Redactor {
         }
     }
 
-    fn replace(&self, value: &Value) -> Value {
+    fn replace(&self, value: &mut Value) {
         match value {
-            Value::Object(members) => {
-                let replaced = members
-                    .iter()
-                    .map(|(name, value)| (name.clone(), self.replace(value)));
-                Value::Object(replaced.collect::<Map<_, _>>())
+            Value::Object(members) => members.values_mut().for_each(|value| self.replace(value)),
+            Value::Array(items) => items.iter_mut().for_each(|item| self.replace(item)),
+            Value::String(text) => {
+                if let Cow::Owned(replaced) = self.replaced(text) {
+                    *text = replaced;
+                }
             }
-            Value::Array(items) => items.iter().map(|item| self.replace(item)).collect(),
-            Value::String(text) => Value::String(self.replace_text(text)),
-            other => other.clone(),
+            _ => {}
         }
     }
 
-    fn replace_text(&self, text: &str) -> String {
-        if let Some(name) = self.names.get(text) {
-            return name.clone();
+    /// Returns a text with names in the place of volatile texts that are known by now.
+    pub(super) fn replaced<'a>(&'a self, text: &'a str) -> Cow<'a, str> {
+        // Most texts are short, and hold no volatile one.
+        if text.len() < SHORTEST {
+            return Cow::Borrowed(text);
         }
-        let mut text = text.to_owned();
+        if let Some(name) = self.names.get(text) {
+            return Cow::Owned(name.clone());
+        }
+        let mut replaced = Cow::Borrowed(text);
         for (volatile, name) in self.names.iter().rev() {
-            if volatile.len() < text.len() && text.contains(volatile.as_str()) {
-                text = text.replace(volatile.as_str(), name);
+            if volatile.len() < replaced.len() && replaced.contains(volatile.as_str()) {
+                replaced = Cow::Owned(replaced.replace(volatile.as_str(), name));
             }
         }
-        text
+        replaced
     }
 }
 

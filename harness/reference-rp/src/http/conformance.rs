@@ -6,8 +6,7 @@
 use std::sync::Arc;
 
 use axum::{
-    Json, Router,
-    extract::State as Shared,
+    Extension, Json, Router,
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
     routing::post,
@@ -24,11 +23,11 @@ use crate::{
     verify::{Refusal, refuse},
 };
 
-type App = Shared<Arc<State>>;
+type App = Extension<Arc<State>>;
 type Posted = Result<Body, BadBody>;
 
 /// Makes the router of the four paths.
-pub(super) fn router() -> Router<Arc<State>> {
+pub(super) fn router() -> Router {
     Router::new()
         .route("/attestation/options", post(attestation_options))
         .route("/attestation/result", post(attestation_result))
@@ -61,7 +60,11 @@ fn result(result: Result<(), Refusal>) -> Response {
     }
 }
 
-async fn attestation_options(Shared(state): App, headers: HeaderMap, posted: Posted) -> Response {
+async fn attestation_options(
+    Extension(state): App,
+    headers: HeaderMap,
+    posted: Posted,
+) -> Response {
     match posted {
         Ok(Body(body)) => {
             let session = state.session_or_new(session_id(&headers));
@@ -71,7 +74,7 @@ async fn attestation_options(Shared(state): App, headers: HeaderMap, posted: Pos
     }
 }
 
-async fn attestation_result(Shared(state): App, headers: HeaderMap, posted: Posted) -> Response {
+async fn attestation_result(Extension(state): App, headers: HeaderMap, posted: Posted) -> Response {
     let session = session_id(&headers);
     let response = match posted {
         Ok(Body(body)) => with_raw_id(body),
@@ -94,7 +97,7 @@ async fn attestation_result(Shared(state): App, headers: HeaderMap, posted: Post
     result(answer.map(|_| ()))
 }
 
-async fn assertion_options(Shared(state): App, headers: HeaderMap, posted: Posted) -> Response {
+async fn assertion_options(Extension(state): App, headers: HeaderMap, posted: Posted) -> Response {
     match posted {
         Ok(Body(body)) => {
             let session = state.session_or_new(session_id(&headers));
@@ -104,7 +107,7 @@ async fn assertion_options(Shared(state): App, headers: HeaderMap, posted: Poste
     }
 }
 
-async fn assertion_result(Shared(state): App, headers: HeaderMap, posted: Posted) -> Response {
+async fn assertion_result(Extension(state): App, headers: HeaderMap, posted: Posted) -> Response {
     let session = session_id(&headers);
     let response = match posted {
         Ok(Body(body)) => with_raw_id(body),

@@ -196,18 +196,18 @@ impl Memory {
 
     pub(super) fn creation_options(&self, name: &str, challenge: &[u8]) -> Value {
         let mine = self.records.iter().filter(|record| record.user == name);
-        let excluded: Vec<Value> = mine.map(|record| self.descriptor(&record.id)).collect();
+        let excluded = mine.map(|record| self.descriptor(&record.id)).collect();
         let algorithms = self.expected.algorithms.iter();
-        let parameters: Vec<Value> = algorithms
+        let parameters = algorithms
             .map(|alg| json!({ "type": "public-key", "alg": alg }))
             .collect();
-        json!({
+        let mut options = json!({
             "rp": { "id": self.expected.rp_id, "name": "Reference RP" },
             "user": { "id": to_base64url(&user_handle(name)), "name": name, "displayName": name },
             "challenge": to_base64url(challenge),
-            "pubKeyCredParams": parameters,
+            "pubKeyCredParams": null,
             "timeout": 300_000,
-            "excludeCredentials": excluded,
+            "excludeCredentials": null,
             "authenticatorSelection": {
                 "residentKey": "required",
                 "requireResidentKey": true,
@@ -215,7 +215,11 @@ impl Memory {
             },
             "attestation": self.expected.attestation,
             "extensions": { "credProps": true },
-        })
+        });
+        // The macro would make a second list of each.
+        options["pubKeyCredParams"] = parameters;
+        options["excludeCredentials"] = excluded;
+        options
     }
 
     /// Lists the credentials of a named user; nobody learns from it whether there is such a user (14.6.2).

@@ -1,14 +1,20 @@
 //! The routes: JSON in, JSON out.
 
-use std::sync::Arc;
+use std::{
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    sync::{Arc, LazyLock},
+    task::Poll,
+};
 
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     extract::{DefaultBodyLimit, Path, Request, State as Shared},
     http::{HeaderMap, HeaderValue, StatusCode, header},
-    middleware::{Next, from_fn},
+    middleware::{Next, from_fn_with_state},
     response::{Html, IntoResponse, Response},
-    routing::{get, post},
+    routing::{MethodRouter, any_service, get, post},
 };
 use serde_json::{Value, json};
 
@@ -26,8 +32,14 @@ const POLICY: &str =
     "/policies/authenticationMethodsPolicy/authenticationMethodConfigurations/fido2";
 
 /// Makes the router of a relying party.
-pub(super) fn router(state: Arc<State>) -> Router {
-    let router = Router::new()
+pub(super) fn router(state: Arc<State>) -> MethodRouter {
+    // All relying parties have the same routes: a request brings along whose it is.
+    static ROUTES: LazyLock<Router> = LazyLock::new(routes);
+    guarded(ROUTES.clone(), state)
+}
+
+fn routes() -> Router {
+    Router::new()
         .route("/", get(|| async { Html(include_str!("index.html")) }))
         .route("/healthz", get(|| async { "ok" }))
         .route("/session", get(session))
@@ -42,25 +54,36 @@ pub(super) fn router(state: Arc<State>) -> Router {
         .route("/webauthn/authentication", post(authenticate))
         .route("/admin/users/{name}/passkeys", get(passkeys))
         .route(POLICY, get(policy).patch(set_policy))
-        .merge(conformance::router());
-    guarded(router).with_state(state)
+        .merge(conformance::router())
 }
 
-/// Bounds bodies, and answers for a handler that panics.
-fn guarded<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
-    router
-        .layer(DefaultBodyLimit::max(LARGEST_BODY))
-        .layer(from_fn(|request: Request, next: Next| async {
-            // A panic ends the task that it happens in, and nothing else.
-            let answer = tokio::spawn(next.run(request)).await;
-            answer.unwrap_or_else(|_| {
-                let status = StatusCode::INTERNAL_SERVER_ERROR;
-                error(status, &[], "something went wrong here")
-            })
-        }))
+/// Hands the state to requests, bounds their bodies, and answers for a handler that panics.
+///
+/// A router's layers go around each of its routes anew; around the one service that holds them all they are made once.
+fn guarded<S: Clone + Send + Sync + 'static>(routes: Router, state: S) -> MethodRouter {
+    let guard = |Shared(state): Shared<S>, mut request: Request, next: Next| async {
+        DefaultBodyLimit::max(LARGEST_BODY).apply(&mut request);
+        request.extensions_mut().insert(state);
+        caught(next.run(request)).await.unwrap_or_else(|| {
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            error(status, &[], "something went wrong here")
+        })
+    };
+    any_service(routes).layer(from_fn_with_state(state, guard))
 }
 
-type App = Shared<Arc<State>>;
+/// Waits for an answer; a panic ends the wait for it, and nothing else.
+async fn caught(answer: impl Future<Output = Response>) -> Option<Response> {
+    let mut answer = pin!(answer);
+    // What a panic leaves half done is left to `State::memory`, as with any other lock.
+    poll_fn(|context| {
+        let polled = catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context)));
+        polled.map_or(Poll::Ready(None), |polled| polled.map(Some))
+    })
+    .await
+}
+
+type App = Extension<Arc<State>>;
 
 /// Finds the session in the cookies.
 pub(super) fn session_id(headers: &HeaderMap) -> Option<String> {
@@ -104,31 +127,31 @@ fn answer(result: Result<Value, Refusal>) -> Response {
     )
 }
 
-async fn session(Shared(state): App, headers: HeaderMap) -> Json<Value> {
+async fn session(Extension(state): App, headers: HeaderMap) -> Json<Value> {
     Json(json!({ "user": state.session_user(session_id(&headers).as_deref()) }))
 }
 
-async fn bootstrap(Shared(state): App, Body(body): Body) -> Response {
+async fn bootstrap(Extension(state): App, Body(body): Body) -> Response {
     match state.bootstrap(&body) {
         Some(id) => with_session(&id, json!({ "user": body["username"] })),
         None => error(StatusCode::UNAUTHORIZED, &[], "wrong name or pass"),
     }
 }
 
-async fn sign_out(Shared(state): App, headers: HeaderMap) -> Json<Value> {
+async fn sign_out(Extension(state): App, headers: HeaderMap) -> Json<Value> {
     state.sign_out(session_id(&headers).as_deref());
     Json(json!({}))
 }
 
 async fn registration_options(
-    Shared(state): App,
+    Extension(state): App,
     headers: HeaderMap,
     Body(body): Body,
 ) -> Response {
     answer(state.registration_options(session_id(&headers).as_deref(), &body))
 }
 
-async fn register(Shared(state): App, headers: HeaderMap, Body(body): Body) -> Response {
+async fn register(Extension(state): App, headers: HeaderMap, Body(body): Body) -> Response {
     let session = session_id(&headers);
     let session = session.as_deref();
     let ceremony = state.take_ceremony(session, true, &body).await;
@@ -136,7 +159,7 @@ async fn register(Shared(state): App, headers: HeaderMap, Body(body): Body) -> R
 }
 
 async fn authentication_options(
-    Shared(state): App,
+    Extension(state): App,
     headers: HeaderMap,
     Body(body): Body,
 ) -> Response {
@@ -145,7 +168,7 @@ async fn authentication_options(
     with_session(&id, options)
 }
 
-async fn authenticate(Shared(state): App, headers: HeaderMap, Body(body): Body) -> Response {
+async fn authenticate(Extension(state): App, headers: HeaderMap, Body(body): Body) -> Response {
     let session = session_id(&headers);
     let session = session.as_deref();
     let ceremony = state.take_ceremony(session, false, &body).await;
@@ -155,11 +178,11 @@ async fn authenticate(Shared(state): App, headers: HeaderMap, Body(body): Body) 
     }
 }
 
-async fn passkeys(Shared(state): App, Path(name): Path<String>) -> Json<Value> {
+async fn passkeys(Extension(state): App, Path(name): Path<String>) -> Json<Value> {
     Json(state.passkeys(&name))
 }
 
-async fn policy(Shared(state): App) -> Response {
+async fn policy(Extension(state): App) -> Response {
     match state.policy() {
         Some(policy) => Json(policy).into_response(),
         None => error(StatusCode::NOT_FOUND, &[], "there is no policy"),
@@ -167,7 +190,7 @@ async fn policy(Shared(state): App) -> Response {
 }
 
 /// Answers as Graph does: 204, or an error with an inner reason.
-async fn set_policy(Shared(state): App, Body(body): Body) -> Response {
+async fn set_policy(Extension(state): App, Body(body): Body) -> Response {
     match state.set_policy(&body) {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(broken) => {
@@ -198,7 +221,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_handler_that_panics_is_answered_for() {
-        let router = guarded(Router::new().route("/", get(panics)));
+        let router = guarded(Router::new().route("/", get(panics)), ());
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move { axum::serve(listener, router).await });

@@ -55,6 +55,10 @@ impl State {
         self.memory().recorded.clone()
     }
 
+    pub(super) fn take_recorded(&self) -> Vec<Recorded> {
+        std::mem::take(&mut self.memory().recorded)
+    }
+
     pub(super) fn policy(&self) -> Option<Value> {
         self.memory().expected.policy.clone()
     }

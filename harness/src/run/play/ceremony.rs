@@ -1,9 +1,11 @@
 //! Plays the two ceremonies: options, what the authenticator makes of them, and the response.
 
-use passkey_authenticators::{ClientError, Made, SoftwareAuthenticator};
+use passkey_authenticators::{Client, ClientError, Made, SoftwareAuthenticator, Values};
 use passkey_model::{
+    Mutation,
     library::ProviderInContext,
-    scenario::{CeremonyKind, Mediation, StepSpec},
+    provider::Engine,
+    scenario::{Action, CeremonyKind, Mediation, StepSpec},
     transcript::Message,
     verdict::Outcome,
 };
@@ -72,12 +74,8 @@ impl Player<'_> {
             SoftwareAuthenticator::new(made.model.clone(), seed)
         });
         let client = made::client(self.rp.origin(), spec, &made.model);
-        let (options, mutation) = (options.clone(), spec.mutation.clone());
-        let values = self.values.clone();
-        let create = move |authenticator: &mut SoftwareAuthenticator| {
-            client.create(authenticator, &options, mutation.as_ref(), &values)
-        };
-        let response = blocking(&mut authenticator, create).await;
+        let asked = (spec, options, &self.values);
+        let response = work(Client::create, client, &mut authenticator, asked).await;
         self.passkeys.insert(name.to_owned(), authenticator);
         response
     }
@@ -102,7 +100,7 @@ impl Player<'_> {
             options["allowCredentials"] = json!([]);
         }
         self.between(spec).await?;
-        match self.get(spec, options).await? {
+        match self.get(spec, &options).await? {
             Ok(made) => {
                 self.finish(user, CeremonyKind::Authentication, spec, made.response)
                     .await
@@ -112,7 +110,7 @@ impl Player<'_> {
     }
 
     /// Uses the passkey that the step names.
-    async fn get(&mut self, spec: &StepSpec, options: Value) -> Result<MadeOrNot, String> {
+    async fn get(&mut self, spec: &StepSpec, options: &Value) -> Result<MadeOrNot, String> {
         let name = spec.credential.as_deref().unwrap_or("passkey");
         let mut authenticator = self
             .passkeys
@@ -122,11 +120,8 @@ impl Player<'_> {
         made::override_model(&mut authenticator.model, spec);
         made::set_backup_state(&mut authenticator, spec.backup_state);
         let client = made::client(self.rp.origin(), spec, &authenticator.model);
-        let (mutation, values) = (spec.mutation.clone(), self.values.clone());
-        let get = move |authenticator: &mut SoftwareAuthenticator| {
-            client.get(authenticator, &options, mutation.as_ref(), &values)
-        };
-        let response = blocking(&mut authenticator, get).await;
+        let asked = (spec, options, &self.values);
+        let response = work(Client::get, client, &mut authenticator, asked).await;
         authenticator.model = kept;
         self.passkeys.insert(name.to_owned(), authenticator);
         response
@@ -157,7 +152,9 @@ impl Player<'_> {
             return Ok(self.options.clone());
         }
         let mut options = self.fetch(user, ceremony, &request).await?;
-        self.options.clone_from(&options);
+        if self.has_step(|spec| spec.same_options) {
+            self.options.clone_from(&options);
+        }
         self.messages.push(Message::Options {
             ceremony,
             request,
@@ -209,12 +206,14 @@ impl Player<'_> {
         spec: &StepSpec,
         response: Value,
     ) -> Result<Outcome, String> {
-        let outcome = match spec.parallel {
-            Some(times) => self.post_at_once(user, ceremony, &response, times).await?,
-            None => self.post(user, ceremony, &response).await,
-        };
-        self.last = Some(Posted { ceremony, response });
-        Ok(outcome)
+        if self.has_step(|spec| spec.action == Action::Replay) {
+            let response = response.clone();
+            self.last = Some(Posted { ceremony, response });
+        }
+        match spec.parallel {
+            Some(times) => self.post_at_once(user, ceremony, response, times).await,
+            None => Ok(self.post(user, ceremony, response).await),
+        }
     }
 
     /// Posts a response and notes it.
@@ -222,13 +221,11 @@ impl Player<'_> {
         &mut self,
         user: &str,
         ceremony: CeremonyKind,
-        response: &Value,
+        response: Value,
     ) -> Outcome {
-        self.messages.push(Message::Response {
-            ceremony,
-            response: response.clone(),
-        });
-        outcome(self.api.post(user, path(ceremony), response).await)
+        let answer = self.api.post(user, path(ceremony), &response).await;
+        self.messages.push(Message::Response { ceremony, response });
+        outcome(answer)
     }
 
     /// Posts the same response several times at once: accepted when more than one was taken, refused when one was.
@@ -236,13 +233,9 @@ impl Player<'_> {
         &mut self,
         user: &str,
         ceremony: CeremonyKind,
-        response: &Value,
+        response: Value,
         times: u32,
     ) -> Result<Outcome, String> {
-        self.messages.push(Message::Response {
-            ceremony,
-            response: response.clone(),
-        });
         let mut connections = Vec::new();
         for _ in 0..times {
             let twin = self.api.twin(self.rp.address()).await;
@@ -255,6 +248,7 @@ impl Player<'_> {
                 async move { outcome(connection.post(&user, path(ceremony), &response).await) },
             );
         }
+        self.messages.push(Message::Response { ceremony, response });
         Ok(of_several(&posts.join_all().await))
     }
 }
@@ -281,14 +275,30 @@ const fn path(ceremony: CeremonyKind) -> &'static str {
     }
 }
 
-/// Lets an authenticator work where it may block: some engines wait on futures of their own.
-async fn blocking<T: Send + 'static>(
+/// Has a client and an authenticator do one of the two ceremonies.
+///
+/// Some engines wait on futures of their own, so they work where they may block; the model does not, and works in place.
+async fn work(
+    ceremony: fn(
+        &Client,
+        &mut SoftwareAuthenticator,
+        &Value,
+        Option<&Mutation>,
+        &Values,
+    ) -> MadeOrNot,
+    client: Client,
     authenticator: &mut SoftwareAuthenticator,
-    work: impl FnOnce(&mut SoftwareAuthenticator) -> T + Send + 'static,
-) -> Result<T, String> {
+    (spec, options, values): (&StepSpec, &Value, &Values),
+) -> Result<MadeOrNot, String> {
+    let mutation = spec.mutation.as_ref();
+    if authenticator.model.engine == Engine::Model {
+        return Ok(ceremony(&client, authenticator, options, mutation, values));
+    }
     let mut working = authenticator.clone();
+    let (options, mutation, values) = (options.clone(), mutation.cloned(), values.clone());
     let done = tokio::task::spawn_blocking(move || {
-        let result = work(&mut working);
+        let mutation = mutation.as_ref();
+        let result = ceremony(&client, &mut working, &options, mutation, &values);
         (working, result)
     });
     let (worked, result) = done.await.map_err(|error| error.to_string())?;

@@ -1,6 +1,9 @@
 //! What the metadata service says of the models of a row.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use passkey_authenticators::ca;
 use passkey_model::{Aaguid, library::Library, provider::AttestationKind, scenario::ModelMetadata};
@@ -15,9 +18,8 @@ pub(super) fn anchors(library: &Library, named: &BTreeMap<Aaguid, ModelMetadata>
             .filter(move |claim| claim.attestation == kind)
             .map(|claim| claim.aaguid)
     };
-    let attested: Vec<_> = of(AttestationKind::Packed).collect();
     Anchors {
-        metadata: metadata(&attested, named),
+        metadata: metadata(of(AttestationKind::Packed).collect(), named),
         first_party_roots: ca::first_party()
             .map(|ca| ca.root().to_vec())
             .into_iter()
@@ -28,19 +30,36 @@ pub(super) fn anchors(library: &Library, named: &BTreeMap<Aaguid, ModelMetadata>
     }
 }
 
-fn metadata(attested: &[Aaguid], named: &BTreeMap<Aaguid, ModelMetadata>) -> Value {
-    let mut payload = ca::known()
-        .map(|ca| ca.metadata(attested))
-        .unwrap_or_default();
+fn metadata(attested: Vec<Aaguid>, named: &BTreeMap<Aaguid, ModelMetadata>) -> Arc<Value> {
+    let mut payload = of_providers(attested);
     let own: Vec<Value> = named
         .iter()
         .filter_map(|(model, said)| entry(*model, *said))
         .collect();
-    if let Some(entries) = payload.get_mut("entries").and_then(Value::as_array_mut) {
+    if own.is_empty() {
+        return payload;
+    }
+    let entries = Arc::make_mut(&mut payload).get_mut("entries");
+    if let Some(entries) = entries.and_then(Value::as_array_mut) {
         entries.retain(|known| own.iter().all(|entry| entry["aaguid"] != known["aaguid"]));
         entries.extend(own);
     }
     payload
+}
+
+/// Returns the metadata of attested providers, made once for all rows of a library.
+fn of_providers(attested: Vec<Aaguid>) -> Arc<Value> {
+    static LAST: Mutex<Option<(Vec<Aaguid>, Arc<Value>)>> = Mutex::new(None);
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    match &*last {
+        Some((models, metadata)) if *models == attested => Arc::clone(metadata),
+        _ => {
+            let metadata = ca::known().map(|ca| ca.metadata(&attested));
+            let metadata = Arc::new(metadata.unwrap_or_default());
+            *last = Some((attested, Arc::clone(&metadata)));
+            metadata
+        }
+    }
 }
 
 /// Makes the entry of one model: a certified one, with one change.

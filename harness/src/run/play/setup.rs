@@ -72,7 +72,10 @@ pub(super) fn config(
             attestation_required: settings.attestation_required,
             counter_must_rise: settings.counter != Some(CounterPolicy::Report),
             anchors: metadata::anchors(library, &settings.metadata),
-            policy: row.policy.as_ref().map(|policy| policy.document.clone()),
+            policy: row
+                .policy
+                .as_ref()
+                .map(|policy| policy.document.as_ref().clone()),
             switches,
         },
         users: users.collect(),

@@ -1,23 +1,27 @@
 //! The values of a row that mutations may name.
 
 use passkey_authenticators::{Values, seed::Seed};
+use passkey_model::row::Row;
 use serde_json::{Value, json};
 
 const LONG_IDS: [usize; 2] = [1023, 1024];
 
 /// Returns the values that stand before anything happens: `$CREDENTIAL_ID_OF_1023_BYTES` and `_1024_`.
-pub(super) fn at_start(seed: &Seed) -> Values {
+pub(super) fn at_start(row: &Row, seed: &Seed) -> Values {
+    let mut specs = row.steps.iter().map(|step| &step.spec);
+    if specs.all(|spec| spec.mutation.is_none()) {
+        // Nobody will name them.
+        return Values::default();
+    }
     let digits: String = seed
         .bytes("long credential id")
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
     let long = |length: usize| {
-        let digits: String = digits.chars().cycle().take(2 * length).collect();
-        (
-            format!("CREDENTIAL_ID_OF_{length}_BYTES"),
-            json!(format!("hex:{digits}")),
-        )
+        let mut text = format!("hex:{}", digits.repeat(2 * length / digits.len() + 1));
+        text.truncate("hex:".len() + 2 * length);
+        (format!("CREDENTIAL_ID_OF_{length}_BYTES"), json!(text))
     };
     LONG_IDS.into_iter().map(long).collect()
 }
