@@ -13,7 +13,7 @@ use std::{
 use passkey_model::{
     library::Library,
     row::Row,
-    transcript::{self, StepRecord},
+    transcript::{self, StepRecord, Written},
     verdict::{Judgement, Outcome, Verdict, judge},
 };
 use passkey_reference_rp::{Defects, Recorded};
@@ -47,10 +47,8 @@ pub struct RowResult {
     pub judgement: Judgement,
     /// What happened in each step; empty when nothing ran.
     pub records: Vec<StepRecord>,
-    /// The whole transcript, redacted; empty when nothing ran.
-    pub transcript: String,
-    /// The part of the transcript that is compared across rows and lanes.
-    pub ceremony: String,
+    /// The RP ID that the ceremonies were about.
+    rp_id: String,
     /// What tells this exchange from others: 64 hexadecimal digits.
     pub exchange: String,
     /// What the relying party verified, to be verified again.
@@ -64,12 +62,20 @@ impl RowResult {
         Self {
             judgement,
             records: Vec::new(),
-            transcript: String::new(),
-            ceremony: String::new(),
+            rp_id: String::new(),
             exchange: String::new(),
             recorded: Vec::new(),
             duration,
         }
+    }
+
+    /// Writes down what happened, redacted; nothing when nothing ran.
+    #[must_use]
+    pub fn written(&self, row: &Row) -> Written {
+        if self.records.is_empty() {
+            return Written::default();
+        }
+        transcript::write(row, &self.records, &self.rp_id)
     }
 
     /// Returns what the relying party did last.
@@ -126,15 +132,13 @@ impl Runner {
             .iter()
             .map(|record| record.outcome.clone())
             .collect();
-        let written = transcript::write(row, &records, self.rp_id());
         RowResult {
             judgement: played.unfaithful.map_or_else(
                 || judge(row, &outcomes, self.strict),
                 |why| harness_error(format!("the row is not about what it says: {why}")),
             ),
-            transcript: written.transcript,
-            ceremony: written.ceremony,
-            exchange: written.exchange,
+            exchange: transcript::exchange(row, &records, self.rp_id()),
+            rp_id: self.rp_id().to_owned(),
             duration: start.elapsed(),
             records,
             recorded: played.recorded,

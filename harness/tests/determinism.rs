@@ -36,7 +36,7 @@ async fn run_all(seed: u64) -> Vec<(String, Told)> {
                 let result = runner.run_row(&row).await;
                 let told = Told {
                     verdict: result.judgement.verdict,
-                    transcript: result.transcript,
+                    transcript: result.written(&row).transcript,
                     exchange: result.exchange,
                 };
                 (row.name.to_string(), told)

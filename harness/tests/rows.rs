@@ -154,7 +154,7 @@ impl Trials {
         let drift = self.drift(row, &result);
         if result.judgement.verdict.is_red() {
             let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-            let file = report::write_transcript(folder, row, &result.transcript)?;
+            let file = report::write_transcript(folder, row, &result.written(row).transcript)?;
             return Err(report::failure(row, &result, file.as_deref(), COMMAND).into());
         }
         drift.map_or(Ok(()), |drift| Err(drift.into()))
@@ -163,6 +163,7 @@ impl Trials {
     /// Says how a transcript differs from its snapshot, and hands the owner's to insta.
     fn drift(&self, row: &Row, result: &RowResult) -> Option<String> {
         let owner = self.owners.owner(row)?;
+        let written = result.written(row);
         let file = snapshot::file(&self.snapshots, owner);
         let committed = snapshot::read(&file);
         if owner != row.name.without_lane() {
@@ -172,17 +173,17 @@ impl Trials {
                 ));
             };
             let difference =
-                snapshot::first_difference(snapshot::ceremony(&committed), &result.ceremony)?;
+                snapshot::first_difference(snapshot::ceremony(&committed), &written.ceremony)?;
             return Some(format!(
                 "the ceremony is not that of {owner} ({}): {difference}",
                 file.display()
             ));
         }
         let difference = match &committed {
-            Ok(committed) => snapshot::first_difference(committed, &result.transcript)?,
+            Ok(committed) => snapshot::first_difference(committed, &written.transcript)?,
             Err(error) => error.to_string(),
         };
-        self.offer(owner, &result.transcript).then(|| {
+        self.offer(owner, &written.transcript).then(|| {
             format!(
                 "the transcript changed: {}: {difference}\n  review it with: cargo insta review",
                 file.display()

@@ -15,6 +15,7 @@ mod render;
 use serde_json::{Map, Value, json};
 
 pub use decode::{decode_options, decode_response};
+pub use exchange::exchange;
 pub use redact::Redactor;
 pub use render::render;
 
@@ -56,15 +57,13 @@ pub enum Message {
     Policy(Value),
 }
 
-/// What is written down of a row.
+/// What is written down of a row, for people.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Written {
     /// The whole transcript: what the relying party's verification saw, then what else the client said.
     pub transcript: String,
     /// The part of the transcript that is compared across rows and lanes.
     pub ceremony: String,
-    /// What tells this exchange from others: a SHA-256, 64 hexadecimal digits.
-    pub exchange: String,
 }
 
 /// Writes down what happened in a row.
@@ -72,18 +71,12 @@ pub struct Written {
 /// The row's name stands without its lane: the ceremony has to look the same in every lane.
 #[must_use]
 pub fn write(row: &Row, records: &[StepRecord], rp_id: &str) -> Written {
-    let decoded: Vec<_> = records
-        .iter()
-        .map(|record| decode(&record.messages, rp_id))
-        .collect();
-    let exchange = exchange::exchange(row, records, &decoded);
-    let ceremony = ceremony(row, records, decoded);
+    let ceremony = ceremony(row, records, rp_id);
     let name = row.name.without_lane();
     let client = render(&named("client", Value::Array(client(row))));
     Written {
         transcript: format!("row: {name}\n{ceremony}{client}"),
         ceremony,
-        exchange,
     }
 }
 
@@ -99,14 +92,14 @@ fn decode(messages: &[Message], rp_id: &str) -> Vec<Value> {
     messages.iter().map(of_message).collect()
 }
 
-fn ceremony(row: &Row, records: &[StepRecord], decoded: Vec<Vec<Value>>) -> String {
+fn ceremony(row: &Row, records: &[StepRecord], rp_id: &str) -> String {
     let mut redactor = Redactor::default();
     let start = row
         .policy
         .as_ref()
         .map(|policy| json!({ "policy at the start": policy.name }));
-    let steps = row.steps.iter().zip(records).zip(decoded);
-    let steps = steps.map(|((step, record), decoded)| {
+    let steps = row.steps.iter().zip(records).map(|(step, record)| {
+        let decoded = decode(&record.messages, rp_id);
         let mut value = step_value(step, record, decoded);
         redactor.redact_in_place(&mut value);
         value

@@ -85,7 +85,7 @@ impl<O: Write, E: Write> Terminal<O, E> {
         if !verdict.is_red() {
             return Ok(());
         }
-        let file = write_transcript(&self.folder, row, &result.transcript)?;
+        let file = write_transcript(&self.folder, row, &result.written(row).transcript)?;
         let text = failure(row, result, file.as_deref(), &self.command);
         match &self.bar {
             Some(bar) => bar.suspend(|| writeln!(self.err, "{text}")),

@@ -6,8 +6,8 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{Message, Redactor, StepRecord};
-use crate::row::{Role, Row};
+use super::{Message, Redactor, StepRecord, decode};
+use crate::row::{Role, Row, Step};
 
 /// Members that name people or things and decide nothing.
 const NAMES: [&str; 4] = ["name", "displayName", "username", "description"];
@@ -16,11 +16,18 @@ const NAMES: [&str; 4] = ["name", "displayName", "username", "description"];
 ///
 /// Neither user agent, hints, headers, ports and versions nor names are in it. Challenges and IDs of the subject's options
 /// are numbered first, so that it shows whether the response repeats them.
-pub(super) fn exchange(row: &Row, records: &[StepRecord], decoded: &[Vec<Value>]) -> String {
+#[must_use]
+pub fn exchange(row: &Row, records: &[StepRecord], rp_id: &str) -> String {
+    // What is not of the subject is not looked at, and need not be decoded.
+    let decode_step = |(step, record): (&Step, &StepRecord)| match step.role {
+        Role::Subject => decode(&record.messages, rp_id),
+        Role::Control => vec![Value::Null; record.messages.len()],
+    };
+    let decoded: Vec<Vec<Value>> = row.steps.iter().zip(records).map(decode_step).collect();
     let mut redactor = Redactor::default();
     let mut policy = row.policy.as_ref().map(|policy| policy.document.as_ref());
     let mut subject: Vec<Part<'_>> = Vec::new();
-    for ((step, record), decoded) in row.steps.iter().zip(records).zip(decoded) {
+    for ((step, record), decoded) in row.steps.iter().zip(records).zip(&decoded) {
         for (message, decoded) in record.messages.iter().zip(decoded) {
             match message {
                 Message::Policy(document) => policy = Some(document),
