@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use super::{EXIT_HARNESS, EXIT_OK, EXIT_USAGE};
 use crate::run::embedded;
 
-/// Who there is, all with the same pass: the user's name is the group's too.
+/// Who there is, members of no group, all with the same pass.
 const USERS: [&str; 3] = ["alice", "bob", "mallory"];
 
 /// What is served, and where.
