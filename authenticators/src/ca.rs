@@ -178,6 +178,14 @@ impl TestCa {
     }
 }
 
+/// Makes the metadata entry of a certified model that a root attests (FIDO MDS3, 3.1.1); `root` is a certificate in DER.
+#[must_use]
+pub fn metadata_entry(model: Aaguid, root: &[u8]) -> Value {
+    let mut entry = entry(root);
+    entry["aaguid"] = json!(model.to_string());
+    entry
+}
+
 /// Makes the metadata entry of a model under a root (FIDO MDS3, 3.1.1); which model has yet to be said.
 fn entry(root: &[u8]) -> Value {
     json!({

@@ -3,13 +3,13 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use passkey_model::{Aaguid, Stage, provider::Engine};
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 
 use crate::{
-    client_data, crate_stack,
+    crate_stack,
     mutate::{Applier, MutationError, Values},
     options::{self, text, wrong},
     software::SoftwareAuthenticator,
+    stages,
 };
 
 /// A page's client: its origin, and where the authenticator is seen from it.
@@ -125,8 +125,8 @@ impl Client {
             backup_eligible: made.flags & 0x08 != 0,
             credential_id: made.credential_id,
         };
-        finish(response, &change).map(|response| Made {
-            response,
+        Ok(Made {
+            response: stages::response(response, &change)?,
             observed: Some(observed),
         })
     }
@@ -164,8 +164,8 @@ impl Client {
                 "userHandle": base64url(&asserted.user_handle),
             }),
         );
-        finish(response, &change).map(|response| Made {
-            response,
+        Ok(Made {
+            response: stages::response(response, &change)?,
             observed: None,
         })
     }
@@ -203,19 +203,7 @@ impl Client {
         if let Some(top_origin) = &self.top_origin {
             members.push(("topOrigin".to_owned(), json!(top_origin)));
         }
-        let honest = client_data::encode(&members);
-        let (sent, hashed) = match change.at(Stage::ClientData) {
-            None => (honest.clone(), honest),
-            Some(mutation) => {
-                let sent = client_data::changed(&mut members, mutation, change)?;
-                (sent.clone(), if mutation.resign { sent } else { honest })
-            }
-        };
-        let mut hash = Sha256::digest(&hashed).to_vec();
-        if let Some(mutation) = change.at(Stage::ClientDataHash) {
-            change.bytes(mutation, &mut hash)?;
-        }
-        Ok((sent, hash))
+        Ok(stages::client_data(&mut members, change)?)
     }
 
     fn envelope(&self, id: &[u8], extensions: Value) -> Map<String, Value> {
@@ -244,12 +232,4 @@ fn takes(authenticator: &SoftwareAuthenticator, change: &Applier<'_>) -> Result<
         return Ok(());
     }
     Err(change.error("only the model takes mutations of what the authenticator makes"))
-}
-
-fn finish(mut response: Map<String, Value>, change: &Applier<'_>) -> Result<Value, ClientError> {
-    if let Some(mutation) = change.at(Stage::Response) {
-        change.json(mutation, &mut response)?;
-    }
-    change.finish()?;
-    Ok(Value::Object(response))
 }

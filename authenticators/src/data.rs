@@ -49,6 +49,31 @@ pub(crate) struct Attested {
 }
 
 impl AuthenticatorData {
+    /// Takes bytes apart; nothing when they are anything else, or are not what `encode` makes of the parts.
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        let (rp_id_hash, rest) = bytes.split_at_checked(32)?;
+        let (&flags, rest) = rest.split_first()?;
+        let (sign_count, mut rest) = rest.split_first_chunk()?;
+        let mut attested = None;
+        if flags & AT != 0 {
+            let (found, after) = Attested::decode_first(rest)?;
+            (attested, rest) = (Some(found), after);
+        }
+        let mut extensions = None;
+        if flags & ED != 0 {
+            extensions = Some(Cbor::decode(rest)?);
+        }
+        let data = Self {
+            rp_id_hash: rp_id_hash.to_vec(),
+            flags,
+            sign_count: u32::from_be_bytes(*sign_count),
+            attested,
+            extensions,
+            whole: None,
+        };
+        (data.encode() == bytes).then_some(data)
+    }
+
     pub(crate) fn encode(&self) -> Vec<u8> {
         if let Some(whole) = &self.whole {
             return whole.clone();
@@ -63,6 +88,23 @@ impl AuthenticatorData {
 }
 
 impl Attested {
+    /// Takes apart what the bytes begin with; returns it with the bytes after it.
+    fn decode_first(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        let (aaguid, rest) = bytes.split_at_checked(16)?;
+        let (length, rest) = rest.split_first_chunk()?;
+        let (credential_id, rest) =
+            rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
+        let (cose_key, rest) = Cbor::decode_first(rest)?;
+        let attested = Self {
+            aaguid: aaguid.to_vec(),
+            credential_id: credential_id.to_vec(),
+            length: None,
+            cose_key,
+            whole: None,
+        };
+        Some((attested, rest))
+    }
+
     fn encode(&self) -> Vec<u8> {
         if let Some(whole) = &self.whole {
             return whole.clone();

@@ -14,13 +14,18 @@ mod der;
 pub mod key;
 mod mutate;
 mod mutate_cbor;
+pub mod native;
 mod options;
 mod rsa_pool;
 pub mod seed;
 mod signature;
 pub mod software;
+mod stages;
 mod statement;
+#[cfg(feature = "webdriver")]
+pub mod webdriver;
 
 pub use client::{Client, ClientError, Made, Observed};
+pub use key::{Key, KeyError};
 pub use mutate::{MutationError, Values};
 pub use software::{Material, SoftwareAuthenticator};

@@ -1,6 +1,6 @@
 //! A small pool of RSA-2048 keys. To look for primes takes seconds, so they are looked up: nothing is protected by these keys.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use rsa::{BoxedUint, RsaPrivateKey};
 
@@ -41,11 +41,13 @@ const PRIMES: [(&str, &str); 3] = [
 ];
 
 /// Picks the key of a seed.
-pub(crate) fn pick(seed: &Seed) -> Option<&'static RsaPrivateKey> {
-    static POOL: [OnceLock<Option<RsaPrivateKey>>; PRIMES.len()] =
+pub(crate) fn pick(seed: &Seed) -> Option<Arc<RsaPrivateKey>> {
+    static POOL: [OnceLock<Option<Arc<RsaPrivateKey>>>; PRIMES.len()] =
         [const { OnceLock::new() }; PRIMES.len()];
     let index = usize::from(seed.bytes("rsa")[0]) % PRIMES.len();
-    POOL[index].get_or_init(|| key(PRIMES[index])).as_ref()
+    POOL[index]
+        .get_or_init(|| key(PRIMES[index]).map(Arc::new))
+        .clone()
 }
 
 fn key((p, q): (&str, &str)) -> Option<RsaPrivateKey> {

@@ -18,7 +18,8 @@ use crate::{
     mutate::{Applier, MutationError},
     options::AssertRequest,
     seed::Seed,
-    statement::{Signer, attestation_object, statement},
+    stages,
+    statement::{Signer, statement},
 };
 
 /// A seeded authenticator that behaves as its model says.
@@ -178,37 +179,26 @@ impl SoftwareAuthenticator {
             backup_state: self.model.backup_state,
         };
         let honest = self.attested_data(&credential, request, aaguid);
-        let cose_key = credential.key.cose();
-        let (signed, sent) = changed(honest, change)?;
         let signer = Signer {
             key: &credential.key,
             other: &|| self.other_key(request.algorithm),
             aaguid: self.model.aaguid,
         };
-        let statement = statement(request, &signer, &signed, change)?;
-        let (attestation_object, sent_data) =
-            attestation_object(&statement, sent.encode(), change)?;
-        // What the authenticator lied about, the client repeats; what was changed on the way, it had read before.
-        let (seen, seen_data) = if change.resign() {
-            (&sent, sent_data)
-        } else {
-            (&signed, signed.encode())
-        };
-        let attested = seen.attested.as_ref();
-        let same_key = attested.is_some_and(|attested| attested.cose_key == cose_key);
+        let state = |signed: &AuthenticatorData| statement(request, &signer, signed, change);
+        let built = stages::registration(honest, state, change)?;
         let stored = Credential {
-            id: attested.map_or_else(|| credential.id.clone(), |seen| seen.credential_id.clone()),
+            id: built.credential_id.unwrap_or(credential.id),
             ..credential
         };
         let made = Made {
-            attestation_object,
-            authenticator_data: seen_data,
-            public_key: same_key.then(|| stored.key.spki()),
+            attestation_object: built.attestation_object,
+            authenticator_data: built.authenticator_data,
+            public_key: built.same_key.then(|| stored.key.spki()),
             credential_id: stored.id.clone(),
-            format: statement.format,
-            statement: statement.members,
+            format: built.statement.format,
+            statement: built.statement.members,
             aaguid,
-            flags: sent.flags,
+            flags: built.flags,
             algorithm: stored.key.algorithm().cose(),
         };
         self.credentials.push(stored);
@@ -253,6 +243,12 @@ impl SoftwareAuthenticator {
     /// A key that no credential has.
     fn other_key(&self, algorithm: Algorithm) -> Option<Key> {
         Key::new(algorithm, &self.seed.derive("other key"))
+    }
+
+    /// Forgets every credential of a relying party, as when its user deletes them.
+    pub fn forget(&mut self, rp_id: &str) {
+        self.credentials
+            .retain(|credential| credential.rp_id != rp_id);
     }
 
     /// Sets the BS flag of a credential from now on; tells whether the credential is kept here.

@@ -12,6 +12,9 @@ use crate::{
     software::MakeRequest,
 };
 
+/// Names the credential's own key where an attestation key should sign.
+pub(crate) const BY_CREDENTIAL_KEY: &str = "$BY_CREDENTIAL_KEY";
+
 /// Who can sign an attestation.
 pub(crate) struct Signer<'a> {
     /// The credential's own key.
@@ -51,12 +54,8 @@ pub(crate) fn statement(
         .flatten();
     let key = attestation_key.as_ref().map_or(signer.key, |own| &own.key);
     let message = change.to_be_signed(&signed.encode(), &request.client_data_hash)?;
-    let signature = match change.peek(Stage::AttestationStatement).and_then(by_other) {
-        Some("$BY_CREDENTIAL_KEY") => signer.key.sign(&message),
-        Some(_) => {
-            let other = (signer.other)().ok_or_else(|| change.error("no other key"))?;
-            other.sign(&message)
-        }
+    let signature = match by_other(change) {
+        Some(name) => sign_by(name, &message, signer.key, signer.other, change)?,
         None => key.sign(&message),
     };
     let mut members = vec![
@@ -71,19 +70,36 @@ pub(crate) fn statement(
 }
 
 /// Returns the name of the key that is to sign instead: `$BY_CREDENTIAL_KEY` or `$BY_OTHER_KEY` set at `sig`.
-fn by_other(mutation: &Mutation) -> Option<&str> {
+pub(crate) fn by_other<'a>(change: &Applier<'a>) -> Option<&'a str> {
+    let mutation = change.peek(Stage::AttestationStatement)?;
     let at_signature = mutation.at.path == ["sig"] && mutation.op == Operation::Set;
     let name = mutation.value.as_ref().and_then(|value| value.as_str())?;
     Some(name).filter(|name| at_signature && name.starts_with("$BY_"))
 }
 
-fn finished(
+/// Signs with the key that [`by_other`] names.
+pub(crate) fn sign_by(
+    name: &str,
+    message: &[u8],
+    credential_key: &Key,
+    other: &dyn Fn() -> Option<Key>,
+    change: &Applier<'_>,
+) -> Result<Vec<u8>, MutationError> {
+    if name == BY_CREDENTIAL_KEY {
+        return Ok(credential_key.sign(message));
+    }
+    let other = other().ok_or_else(|| change.error("no other key"))?;
+    Ok(other.sign(message))
+}
+
+/// Applies a mutation of the members, which are complete.
+pub(crate) fn finished(
     format: &str,
     mut members: Cbor,
     change: &Applier<'_>,
 ) -> Result<Statement, MutationError> {
     if let Some(mutation) = change.at(Stage::AttestationStatement)
-        && by_other(mutation).is_none()
+        && by_other(change).is_none()
     {
         change.cbor(mutation, &mutation.at.path, &mut members)?;
     }
@@ -111,7 +127,7 @@ fn certificates(
         ["chain"] => {
             let mut issued = ca.issue(aaguid);
             if let Some(issued) = &mut issued {
-                chain(&mut issued.certificates, ca, mutation, change)?;
+                chain(&mut issued.certificates, Some(ca), mutation, change)?;
             }
             Ok(issued)
         }
@@ -119,18 +135,21 @@ fn certificates(
     }
 }
 
-fn chain(
+/// Applies a mutation of the chain; `ca` issued it, unless somebody did whose root is not known.
+pub(crate) fn chain(
     chain: &mut Vec<Vec<u8>>,
-    ca: &TestCa,
+    ca: Option<&TestCa>,
     mutation: &Mutation,
     change: &Applier<'_>,
 ) -> Result<(), MutationError> {
     let before = chain.clone();
     let certificate = || match mutation.value.as_ref().and_then(|value| value.as_str()) {
-        Some("$ROOT") => Ok(ca.root().to_vec()),
+        Some("$ROOT") => ca
+            .map(|ca| ca.root().to_vec())
+            .ok_or_else(|| change.error("the root of this chain is not known")),
         Some("$SELF_SIGNED_ROOT") => ca
-            .forged_root()
-            .ok_or_else(|| change.error("no key for a root")),
+            .and_then(TestCa::forged_root)
+            .ok_or_else(|| change.error("no key for a root, or the root is not known")),
         _ => change.operand_bytes(mutation),
     };
     match mutation.op {

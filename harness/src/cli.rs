@@ -1,6 +1,7 @@
 //! The command line: parses flags, calls the library, prints, and returns the exit code.
 
 mod arguments;
+mod doctor;
 mod run;
 mod serve;
 mod show;
@@ -57,7 +58,11 @@ pub fn execute(
                 exact: false,
                 lanes: lane.clone(),
             };
-            with_rows(&arguments.scenarios, err, |rows, err| {
+            with_rows(&arguments.scenarios, err, |library, rows, err| {
+                if let Some(mistake) = filter.unknown_lane(&expand::lanes(library)) {
+                    writeln!(err, "{mistake}")?;
+                    return Ok(EXIT_USAGE);
+                }
                 show::list(rows, &filter, *format, out, err)
             })
         }
@@ -76,8 +81,11 @@ pub fn execute(
             scenario,
             snapshots,
         } => show::accept(scenario, snapshots, out, err),
-        Command::Explain { row } => with_rows(&arguments.scenarios, err, |rows, err| {
-            show::explain_row(rows, row, out, err)
+        Command::Doctor { verify } => with_rows(&arguments.scenarios, err, |library, rows, err| {
+            doctor::doctor(library, rows, *verify, out, err)
+        }),
+        Command::Explain { row } => with_rows(&arguments.scenarios, err, |library, rows, err| {
+            show::explain_row(library, rows, row, out, err)
         }),
     }
 }
@@ -85,12 +93,12 @@ pub fn execute(
 fn with_rows<W: Write>(
     root: &Path,
     err: &mut W,
-    then: impl FnOnce(&[Row], &mut W) -> std::io::Result<u8>,
+    then: impl FnOnce(&Library, &[Row], &mut W) -> std::io::Result<u8>,
 ) -> std::io::Result<u8> {
     match rows(root) {
         Ok((library, rows)) => {
             warn(&library, err)?;
-            then(&rows, err)
+            then(&library, &rows, err)
         }
         Err(mistakes) => report_mistakes(&mistakes, err),
     }

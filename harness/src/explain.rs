@@ -18,7 +18,10 @@ pub fn explain(row: &Row) -> String {
     for (axis, value) in &row.axes {
         line(&mut text, format_args!("  {axis}: {value}"));
     }
-    line(&mut text, format_args!("  lane: {}", row.lane));
+    line(
+        &mut text,
+        format_args!("  lane: {} ({})", row.lane.id, row.lane.title),
+    );
     let policy = row
         .policy
         .as_ref()
@@ -49,7 +52,7 @@ pub fn explain(row: &Row) -> String {
     if let Some(why) = &row.not_applicable {
         line(
             &mut text,
-            format_args!("  not applicable in lane {}: {why}", row.lane),
+            format_args!("  not applicable in lane {}: {why}", row.lane.id),
         );
     }
     text
@@ -96,5 +99,7 @@ fn describe(step: &Step) -> String {
         Action::AdvanceClock => format!("{} seconds pass", spec.seconds.unwrap_or_default()),
         Action::SetUser => format!("{user} changes groups or kind"),
         Action::SignOut => format!("{user} signs out"),
+        Action::DeleteAtProvider => format!("{user} deletes the passkey where it is kept"),
+        Action::DeleteAtRelyingParty => format!("{user} deletes the passkey on the page"),
     }
 }

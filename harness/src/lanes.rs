@@ -1,27 +1,86 @@
-//! Lanes: which there are, and which have to be there.
+//! Lanes on this machine: which are there, which have to be, and what a person can do about the others. Starts nothing.
 
-use std::env;
+mod shard;
 
-use passkey_model::expand::SOFTWARE_LANE;
+use std::{collections::BTreeMap, env, sync::Arc};
 
-/// The lanes of this build.
-pub const LANES: [&str; 1] = [SOFTWARE_LANE];
+use passkey_model::{
+    lane::{Browser, Lane},
+    row::Row,
+};
+
+pub use shard::{Shard, ShardError};
+
+use crate::browser::Place;
+
 /// The environment variable with the lanes that have to be there, separated by commas: without one of them a run is red.
 pub const REQUIRED: &str = "PASSKEY_REQUIRED_LANES";
 
+/// Where each browser is, or why there is none.
+#[derive(Clone, Debug, Default)]
+pub struct Places(BTreeMap<Browser, Result<Place, String>>);
+
+impl Places {
+    /// Looks for the browsers that lanes need.
+    #[must_use]
+    pub fn look<'a>(lanes: impl IntoIterator<Item = &'a Arc<Lane>>) -> Self {
+        let mut places = BTreeMap::new();
+        for browser in lanes.into_iter().filter_map(|lane| lane.browser) {
+            places.entry(browser).or_insert_with(|| {
+                Place::from_environment(browser).map_err(|missing| missing.to_string())
+            });
+        }
+        Self(places)
+    }
+
+    /// Returns where a browser is.
+    ///
+    /// # Errors
+    /// What is missing and what a person can do.
+    pub fn of(&self, browser: Browser) -> Result<&Place, &str> {
+        match self.0.get(&browser) {
+            Some(place) => place.as_ref().map_err(String::as_str),
+            None => Err("nobody looked for its browser"),
+        }
+    }
+
+    /// Says why a lane is not there; nothing when it is.
+    #[must_use]
+    pub fn blocked(&self, lane: &Lane) -> Option<&str> {
+        lane.browser.and_then(|browser| self.of(browser).err())
+    }
+}
+
 /// Returns the lanes that are required and not there, each with what a person can do.
 #[must_use]
-pub fn missing() -> Vec<(String, String)> {
+pub fn missing(lanes: &[Arc<Lane>], places: &Places) -> Vec<(String, String)> {
     let required = env::var(REQUIRED).unwrap_or_default();
-    let missing = required
+    let named = required
         .split(',')
         .map(str::trim)
-        .filter(|lane| !lane.is_empty() && !LANES.contains(lane));
-    let why = |lane: &str| {
-        let there = LANES.join(", ");
-        let why =
-            format!("{REQUIRED} names the lane '{lane}', which is not there; there is: {there}");
-        (lane.to_owned(), why)
+        .filter(|lane| !lane.is_empty());
+    let why = |name: &str| match lanes.iter().find(|lane| lane.id == name) {
+        Some(lane) => {
+            let why = places.blocked(lane)?;
+            Some(format!("{REQUIRED} names the lane '{name}': {why}"))
+        }
+        None => {
+            let there: Vec<&str> = lanes.iter().map(|lane| lane.id.as_str()).collect();
+            let there = there.join(", ");
+            Some(format!(
+                "{REQUIRED} names the lane '{name}', which is not there; there is: {there}"
+            ))
+        }
     };
-    missing.map(why).collect()
+    named
+        .filter_map(|name| Some((name.to_owned(), why(name)?)))
+        .collect()
+}
+
+/// Leaves out the rows of browser lanes that another shard runs.
+#[must_use]
+pub fn in_shard(rows: Vec<Row>, shard: Option<Shard>) -> Vec<Row> {
+    let Some(shard) = shard else { return rows };
+    let ours = |row: &Row| row.lane.browser.is_none() || shard.has(&row.name.to_string());
+    rows.into_iter().filter(ours).collect()
 }

@@ -3,7 +3,10 @@
 //! The library reads scenarios ([`load`]), expands them into rows (`passkey_model::expand`) and explains them
 //! ([`explain`]), and runs them ([`run`]); the binary is a thin command line over it ([`cli`]).
 
+pub mod browser;
 pub mod cli;
+pub mod differences;
+pub mod doctor;
 pub mod explain;
 pub mod filter;
 pub mod lanes;

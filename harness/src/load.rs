@@ -82,15 +82,20 @@ impl Loader<'_> {
             self.library.availability = self.single("availability.yaml");
             self.library.contexts = self.single("contexts.yaml");
             self.library.grid = self.single("grid.yaml");
+            self.library.lanes = self.single("lanes.yaml");
+            self.library.differences = self.single("differences.yaml");
             self.library.matrix = self.all_of(folder(root, "matrix"));
             self.library.policy = self.all_of(joined(policy));
+            let flows = self.all_of(folder(root, "flows"));
+            self.library.policy.extend(flows);
             self.library.conformance = self.all_of(joined(conformance));
             self.library.targets = self.all_of(folder(root, "targets"));
         });
         let scenarios =
             self.library.matrix.len() + self.library.policy.len() + self.library.conformance.len();
         if scenarios == 0 && self.errors.is_empty() {
-            let message = "no scenarios here: expected *.yaml in matrix/, policy/ or conformance/";
+            let message =
+                "no scenarios here: expected *.yaml in matrix/, policy/, flows/ or conformance/";
             self.errors.push(LoadError::whole(self.root, message));
         }
     }

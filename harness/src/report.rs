@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, io, time::Duration};
 use passkey_model::{row::Row, verdict::Verdict};
 
 pub use failure::failure;
-pub use files::{Files, write_transcript};
+pub use files::{Files, write_files};
 pub use json::{JsonLines, to_json};
 pub use terminal::Terminal;
 

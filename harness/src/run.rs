@@ -1,9 +1,16 @@
 //! Runs rows: one relying party a row, its steps in order, then the verdict.
 
 mod api;
+mod browsers;
+mod evidence;
 mod play;
+mod site;
+mod turns;
 
+pub use browsers::{Browsers, CapacityError, capacity};
+pub use evidence::{Evidence, Piece};
 pub(crate) use play::setup as embedded;
+pub use turns::Turns;
 
 use std::{
     sync::Arc,
@@ -38,6 +45,10 @@ pub struct Runner {
     pub defects: Defects,
     /// The relying party that runs on its own; the embedded one, one a row, when there is none.
     pub target: Option<Arc<ReadyTarget>>,
+    /// The browsers of the lanes that need some.
+    pub browsers: Arc<Browsers>,
+    /// How many rows of each lane run at once; without bounds, as many as there are callers.
+    pub turns: Turns,
 }
 
 /// What became of one row.
@@ -53,6 +64,8 @@ pub struct RowResult {
     pub exchange: String,
     /// What the relying party verified, to be verified again.
     pub recorded: Vec<Recorded>,
+    /// What its browser showed, where it is red and has one.
+    pub evidence: Evidence,
     /// How long it took.
     pub duration: Duration,
 }
@@ -65,6 +78,7 @@ impl RowResult {
             rp_id: String::new(),
             exchange: String::new(),
             recorded: Vec::new(),
+            evidence: Evidence::default(),
             duration,
         }
     }
@@ -102,23 +116,28 @@ impl Runner {
             .or_else(|| self.target.as_ref().and_then(on_target))
     }
 
+    /// Says why a row does not run: its lane or target cannot show it, or the lane is not there.
+    #[must_use]
+    pub fn does_not_run(&self, row: &Row) -> Option<Judgement> {
+        if let Some(because) = self.not_applicable(row) {
+            let verdict = Verdict::NotApplicable;
+            return Some(Judgement { verdict, because });
+        }
+        let because = self.browsers.blocked(&row.lane)?.to_owned();
+        let verdict = Verdict::Blocked;
+        Some(Judgement { verdict, because })
+    }
+
     fn rp_id(&self) -> &str {
         let id = self.target.as_ref().map(|target| &target.file.rp_id);
         id.map_or(embedded::RP_ID, String::as_str)
     }
 
-    /// Runs one row, against a relying party of its own unless the target runs on its own.
+    /// Runs one row when it is its turn, against a relying party of its own unless the target runs on its own.
     pub async fn run_row(&self, row: &Row) -> RowResult {
+        let _turn = self.turns.wait(&row.lane).await;
         let start = Instant::now();
-        let harness_error = |because: String| Judgement {
-            verdict: Verdict::HarnessError,
-            because,
-        };
-        if let Some(because) = self.not_applicable(row) {
-            let judgement = Judgement {
-                verdict: Verdict::NotApplicable,
-                because,
-            };
+        if let Some(judgement) = self.does_not_run(row) {
             return RowResult::without_run(judgement, start.elapsed());
         }
         let played = match play::play(self, row).await {
@@ -128,20 +147,30 @@ impl Runner {
             }
         };
         let records = played.records;
-        let outcomes: Vec<Outcome> = records
-            .iter()
-            .map(|record| record.outcome.clone())
-            .collect();
         RowResult {
-            judgement: played.unfaithful.map_or_else(
-                || judge(row, &outcomes, self.strict),
-                |why| harness_error(format!("the row is not about what it says: {why}")),
-            ),
+            judgement: played.judgement,
             exchange: transcript::exchange(row, &records, self.rp_id()),
             rp_id: self.rp_id().to_owned(),
             duration: start.elapsed(),
             records,
             recorded: played.recorded,
+            evidence: played.evidence,
         }
+    }
+
+    /// Judges what was played; `fault` says why that is nothing of the relying party's.
+    fn judge(&self, row: &Row, records: &[StepRecord], fault: Option<String>) -> Judgement {
+        let outcomes: Vec<Outcome> = records
+            .iter()
+            .map(|record| record.outcome.clone())
+            .collect();
+        fault.map_or_else(|| judge(row, &outcomes, self.strict), harness_error)
+    }
+}
+
+const fn harness_error(because: String) -> Judgement {
+    Judgement {
+        verdict: Verdict::HarnessError,
+        because,
     }
 }

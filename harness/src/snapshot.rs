@@ -10,45 +10,76 @@ use std::{
 };
 
 use passkey_model::{
+    expand,
     library::Library,
     row::{NamedPolicy, Row},
     scenario::StepSpec,
 };
 use serde_json::{Value, json};
 
-/// The row that owns the snapshot of each row, by names without lanes.
+/// The row that owns the snapshot of each row, by names without lanes, and the lane in which the owner tells it.
 #[derive(Clone, Debug, Default)]
-pub struct Owners(BTreeMap<String, String>);
+pub struct Owners {
+    of_row: BTreeMap<String, String>,
+    told_in: BTreeMap<String, String>,
+}
 
 impl Owners {
     /// Finds the owners among rows that are sorted by name; of a scenario, all rows have to be there or none.
+    ///
+    /// A row stands in several lanes: the first of them, in the order of the lanes, tells what the others are compared with.
     #[must_use]
     pub fn of<'a>(library: &Library, rows: impl IntoIterator<Item = &'a Row>) -> Self {
+        let lanes = expand::lanes(library);
+        let place = |lane: &str| lanes.iter().position(|known| known.id == lane);
         let mut first: BTreeMap<(String, String), String> = BTreeMap::new();
-        let mut owners = BTreeMap::new();
+        let mut owners = Self::default();
         for row in rows {
-            if row.not_applicable.is_some() {
+            // What a browser's own authenticator makes is held against the software lane (`differences`).
+            if row.not_applicable.is_some() || row.lane.is_native() {
                 continue;
             }
             let name = row.name.without_lane();
+            let lane = owners
+                .told_in
+                .entry(name.clone())
+                .or_insert_with(|| row.lane.id.clone());
+            if place(&row.lane.id) < place(lane) {
+                lane.clone_from(&row.lane.id);
+            }
+            if owners.of_row.contains_key(&name) {
+                continue;
+            }
             let owner = first
                 .entry((row.scenario.clone(), ceremony_key(library, row)))
                 .or_insert_with(|| name.clone());
-            owners.insert(name, owner.clone());
+            owners.of_row.insert(name, owner.clone());
         }
-        Self(owners)
+        owners
     }
 
     /// Returns the row that owns a row's snapshot, without its lane; nothing for a row that does not run.
     #[must_use]
     pub fn owner(&self, row: &Row) -> Option<&str> {
-        self.0.get(&row.name.without_lane()).map(String::as_str)
+        self.of_row
+            .get(&row.name.without_lane())
+            .map(String::as_str)
+    }
+
+    /// Tells whether a row, in this lane, is the one that tells its snapshot.
+    #[must_use]
+    pub fn tells(&self, row: &Row) -> bool {
+        let name = row.name.without_lane();
+        self.of_row.get(&name) == Some(&name) && self.told_in.get(&name) == Some(&row.lane.id)
     }
 
     /// Returns the files that may stand under the folder of snapshots.
     #[must_use]
     pub fn files(&self, root: &Path) -> BTreeSet<PathBuf> {
-        self.0.values().map(|owner| file(root, owner)).collect()
+        self.of_row
+            .values()
+            .map(|owner| file(root, owner))
+            .collect()
     }
 }
 

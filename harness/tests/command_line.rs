@@ -534,33 +534,6 @@ fn a_member_of_a_policy_that_is_not_known_is_warned_about() {
 }
 
 #[test]
-fn a_lane_that_is_not_there_is_a_usage_error() {
-    let output = harness(&["run", "--lane", "chromum"]);
-    assert_eq!(output.status.code(), Some(2));
-    assert!(
-        stderr(&output).contains("possible values: software"),
-        "{}",
-        stderr(&output)
-    );
-}
-
-#[test]
-fn a_required_lane_that_is_not_there_makes_the_run_red() {
-    let output = Command::new(env!("CARGO_BIN_EXE_passkey-harness"))
-        .current_dir(root())
-        .env("PASSKEY_REQUIRED_LANES", "software, chromium")
-        .args(["run", "--exact", ROW])
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    assert!(
-        stderr(&output).contains("names the lane 'chromium', which is not there"),
-        "{}",
-        stderr(&output)
-    );
-}
-
-#[test]
 fn a_platform_whose_name_would_be_read_as_another_is_refused() {
     is_told(
         "platforms/ios.yaml",

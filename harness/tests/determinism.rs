@@ -8,7 +8,7 @@ use passkey_harness::{
     run::{Runner, SOFTWARE_CAPACITY},
     snapshot::first_difference,
 };
-use passkey_model::verdict::Verdict;
+use passkey_model::{lane::Lane, verdict::Verdict};
 use tokio::sync::Semaphore;
 
 struct Told {
@@ -28,7 +28,7 @@ async fn run_all(seed: u64) -> Vec<(String, Told)> {
     let places = Arc::new(Semaphore::new(SOFTWARE_CAPACITY));
     let tasks: Vec<_> = rows
         .into_iter()
-        .filter(|row| row.not_applicable.is_none())
+        .filter(|row| row.lane.id == Lane::SOFTWARE && row.not_applicable.is_none())
         .map(|row| {
             let (runner, places) = (Arc::clone(&runner), Arc::clone(&places));
             tokio::spawn(async move {

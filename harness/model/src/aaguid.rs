@@ -28,6 +28,14 @@ impl Aaguid {
     pub const fn bytes(&self) -> [u8; 16] {
         self.0
     }
+
+    /// Returns what a program reads that takes the bytes for a Windows GUID, whose first three groups are little-endian.
+    #[must_use]
+    pub const fn swapped(&self) -> Self {
+        let [a, b, c, d, e, f, g, h, rest @ ..] = self.0;
+        let [i, j, k, l, m, n, o, p] = rest;
+        Self([d, c, b, a, f, e, h, g, i, j, k, l, m, n, o, p])
+    }
 }
 
 impl From<[u8; 16]> for Aaguid {

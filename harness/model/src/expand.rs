@@ -1,22 +1,29 @@
 //! Expands scenarios into rows: unique, sorted, independent of the order of files.
 
 mod conformance;
+mod lanes;
 mod matrix;
+mod needs;
 mod policy;
 mod references;
 mod warnings;
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+};
 
+pub use lanes::lanes;
 pub use warnings::warnings;
 
 use crate::{
+    lane::Lane,
     library::Library,
     row::{ParseRowNameError, Row, RowName, SourceRef},
 };
 
-/// The first software lane: everything over HTTP, with software keys.
-pub const SOFTWARE_LANE: &str = "software";
+/// The lane that rows are made in before they are put into others.
+static SOFTWARE: LazyLock<Arc<Lane>> = LazyLock::new(|| Arc::new(Lane::software()));
 
 /// A mistake of a scenario's author that only shows when scenarios are put together.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -57,10 +64,12 @@ impl ExpandError {
 /// Every mistake found: unknown names, rows of one name, cells of the grid that are missing.
 pub fn expand(library: &Library) -> Result<Vec<Row>, Vec<ExpandError>> {
     let mut errors = references::check(library);
+    errors.extend(lanes::check(library));
     if !errors.is_empty() {
         return Err(errors);
     }
-    let mut rows = BTreeMap::new();
+    let lanes = lanes::lanes(library);
+    let (mut made, mut rows) = (BTreeMap::new(), BTreeMap::new());
     let expanded = matrix::rows(library)
         .into_iter()
         .chain(policy::rows(library))
@@ -69,13 +78,15 @@ pub fn expand(library: &Library) -> Result<Vec<Row>, Vec<ExpandError>> {
         match result {
             Err(error) => errors.push(error),
             Ok(row) => {
-                let (name, place) = (row.name.clone(), row.source.clone());
-                if let Some(first) = rows.insert(name.clone(), row) {
+                let (name, place) = (row.name.without_lane(), row.source.clone());
+                if let Some(first) = made.insert(name.clone(), place.clone()) {
                     errors.push(ExpandError::new(
                         place,
-                        format!("row {name} is already made at {}", first.source),
+                        format!("row {name} is already made at {first}"),
                     ));
                 }
+                let in_lanes = lanes::in_lanes(library, &lanes, &row);
+                rows.extend(in_lanes.into_iter().map(|row| (row.name.clone(), row)));
             }
         }
     }

@@ -2,6 +2,7 @@
 
 pub mod aaguid;
 pub mod expand;
+pub mod lane;
 pub mod library;
 pub mod mutation;
 pub mod platform;

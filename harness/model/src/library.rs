@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 
 use crate::{
+    lane::{Differences, Lanes},
     platform::{Context, Flow, Platform, VersionSymbol},
-    provider::{AttestationKind, AuthenticatorModel, Claim, Provider},
+    provider::{
+        AttestationKind, AuthenticatorModel, Claim, PasskeyType, Provider, UserVerification,
+    },
     row::SourceRef,
     scenario::{
         Availability, Available, Cell, ConformanceGroup, Contexts, Grid, MatrixScenario,
-        PolicyScenario, Profile,
+        PolicyScenario, Profile, StepSpec,
     },
     target::Target,
 };
@@ -61,6 +64,10 @@ pub struct Library {
     pub contexts: Option<Located<Contexts>>,
     /// The literal grid.
     pub grid: Option<Located<Grid>>,
+    /// The lanes; the software lane alone when there is no such file.
+    pub lanes: Option<Located<Lanes>>,
+    /// Where native lanes may differ from the software lane; nowhere when there is no such file.
+    pub differences: Option<Located<Differences>>,
     /// The scenarios of the suite `matrix`.
     pub matrix: Vec<Located<MatrixScenario>>,
     /// The scenarios of the suite `policy`.
@@ -171,7 +178,41 @@ pub struct ProviderInContext {
     pub model: AuthenticatorModel,
 }
 
+impl ProviderInContext {
+    /// Has claim and model be what a step says instead.
+    pub fn override_with(&mut self, spec: &StepSpec) {
+        self.model.override_with(spec);
+        if let Some(aaguid) = spec.aaguid {
+            self.model.aaguid = aaguid;
+            self.claim.aaguid = aaguid;
+        }
+        if let Some(attestation) = spec.attestation {
+            self.model.attestation = attestation;
+            self.claim.attestation = attestation;
+        }
+        if let Some(eligible) = spec.backup_eligible {
+            self.claim.passkey_type = if eligible {
+                PasskeyType::Synced
+            } else {
+                PasskeyType::DeviceBound
+            };
+        }
+    }
+}
+
 impl Provider {
+    /// Returns claim and model as they are in a context, or wherever nothing else is said.
+    #[must_use]
+    pub fn made_where(&self, context: Option<&Context>) -> ProviderInContext {
+        context.map_or_else(
+            || ProviderInContext {
+                claim: self.claim.clone(),
+                model: self.model.clone(),
+            },
+            |context| self.made_in(context),
+        )
+    }
+
     /// Returns claim and model as they are where the passkey is made.
     #[must_use]
     pub fn made_in(&self, context: &Context) -> ProviderInContext {
@@ -206,6 +247,20 @@ impl Provider {
 }
 
 impl AuthenticatorModel {
+    /// Has the model do what a step says instead: flags, algorithm, user verification.
+    pub fn override_with(&mut self, spec: &StepSpec) {
+        self.backup_eligible = spec.backup_eligible.unwrap_or(self.backup_eligible);
+        self.backup_state = spec.backup_state.unwrap_or(self.backup_state);
+        if let Some(algorithm) = spec.algorithm {
+            self.algorithms = vec![algorithm];
+        }
+        match spec.user_verified {
+            Some(true) => self.user_verification = UserVerification::Always,
+            Some(false) => self.user_verification = UserVerification::Never,
+            None => {}
+        }
+    }
+
     /// Says what of the model the software authenticator cannot make yet; nothing when it can make all.
     #[must_use]
     pub fn not_built(&self) -> Option<String> {
@@ -215,6 +270,16 @@ impl AuthenticatorModel {
 }
 
 impl AttestationKind {
+    /// Returns the identifier of the attestation statement format.
+    #[must_use]
+    pub const fn format(self) -> &'static str {
+        match self {
+            Self::PackedSelf | Self::Packed | Self::PackedUnknownRoot => "packed",
+            Self::FirstPartyApp => "x-first-party-app",
+            other => other.name(),
+        }
+    }
+
     /// Tells whether the software authenticator can make it.
     #[must_use]
     pub const fn is_built(self) -> bool {

@@ -17,21 +17,68 @@ pub struct Platform {
     pub phone: bool,
     /// What `current` means, as the user would read it.
     pub current: String,
-    /// User agents by version symbol, where they matter to what the relying party sees.
+    /// What browsers show of it, one entry a version symbol: all three or none.
     #[serde(default)]
     pub user_agents: Vec<UserAgent>,
     /// Where the facts come from.
     pub sources: Vec<String>,
 }
 
-/// States the user agent of a platform at one version.
+impl Platform {
+    /// Returns what a browser shows of this platform at a version; nothing where the file does not say.
+    #[must_use]
+    pub fn user_agent(&self, version: VersionSymbol) -> Option<&UserAgent> {
+        self.user_agents
+            .iter()
+            .find(|user_agent| user_agent.version == version)
+    }
+}
+
+/// States what the platform's usual browser shows a relying party and a page at one version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct UserAgent {
     /// The version that it belongs to.
     pub version: VersionSymbol,
-    /// The `User-Agent` header.
+    /// The `User-Agent` header and `navigator.userAgent`.
     pub user_agent: String,
+    /// `navigator.platform`, frozen in today's browsers: `MacIntel`, `Win32`.
+    pub platform: String,
+    /// User agent client hints; absent where the browser sends none, as Safari and every browser on iOS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hints: Option<ClientHints>,
+}
+
+/// States the `Sec-CH-UA` headers and `navigator.userAgentData`, member by member as `UADataValues` has them.
+///
+/// Source: WICG, User-Agent Client Hints, sections 3 and 4.1.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ClientHints {
+    /// `Sec-CH-UA-Platform`: `Android`, `Windows`.
+    pub platform: String,
+    /// `Sec-CH-UA-Platform-Version`: `14.0.0`; Windows 11 counts from 13.
+    pub platform_version: String,
+    /// `Sec-CH-UA-Model`; empty on desktops.
+    pub model: String,
+    /// `Sec-CH-UA-Mobile`.
+    pub mobile: bool,
+    /// `Sec-CH-UA-Arch`: `x86`, `arm`; empty on Android.
+    pub architecture: String,
+    /// `Sec-CH-UA-Bitness`: `64`; empty on Android.
+    pub bitness: String,
+    /// `Sec-CH-UA`, in the order in which it is sent, with the meaningless brand that browsers mix in.
+    pub brands: Vec<BrandVersion>,
+}
+
+/// Names a browser and its significant version, as `NavigatorUABrandVersion` does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct BrandVersion {
+    /// The name: `Microsoft Edge`.
+    pub brand: String,
+    /// The major version: `108`.
+    pub version: String,
 }
 
 /// Stands for a version, so that the names of rows never change when versions do.
@@ -49,6 +96,9 @@ pub enum VersionSymbol {
 }
 
 impl VersionSymbol {
+    /// Every symbol, from the oldest version to the newest.
+    pub const ALL: [Self; 3] = [Self::BelowMin, Self::Min, Self::Current];
+
     /// Returns the symbol as rows spell it.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -8,6 +8,7 @@
 mod document;
 mod members;
 mod oracle;
+mod story;
 mod switches;
 
 use std::{fmt, str::FromStr};
@@ -20,6 +21,7 @@ pub use members::unknown_members;
 pub use oracle::{
     CredentialFacts, Decision, Operation, UserFacts, deciding_clauses, evaluate, passkey_type,
 };
+pub use story::{OBSERVED_AAGUID, OBSERVED_AAGUID_BYTES_SWAPPED, Story, Told, name_observed};
 pub use switches::{
     AcceptOrRefuse, AttestationLevel, AttestationWithSynced, BackupEligibilityAtSignIn,
     EmptyAllowList, InvalidStatement, Switches, SyncedRemoved, TypeDetection, WindowsHello,

@@ -5,6 +5,7 @@ use std::{fmt, str::FromStr, sync::Arc};
 use serde_json::Value;
 
 use crate::{
+    lane::Lane,
     policy::Switches,
     scenario::{Basis, Expected, RelyingPartySettings, Severity, StepSpec, Suite, UserSpec},
     verdict::Reason,
@@ -20,7 +21,7 @@ pub struct Row {
     /// The scenario, or the case's id.
     pub scenario: String,
     /// The lane that it runs in.
-    pub lane: String,
+    pub lane: Arc<Lane>,
     /// What it shows, in a sentence.
     pub title: String,
     /// Where it is written.
@@ -82,6 +83,8 @@ pub struct Step {
     pub expect: Expected,
     /// The reasons of which a refusal has to name one.
     pub reasons: Vec<Reason>,
+    /// The name of the DOMException that has to end it, where no credential is expected.
+    pub error: Option<String>,
 }
 
 /// Tells what part a step plays in the verdict.
@@ -156,6 +159,16 @@ impl RowName {
     #[must_use]
     pub fn without_lane(&self) -> String {
         self.0[..self.0.len() - 1].join("::")
+    }
+
+    /// Returns the name of the same row in another lane; a lane's name is a part of one.
+    #[must_use]
+    pub(crate) fn in_lane(&self, lane: &str) -> Self {
+        let mut parts = self.0.clone();
+        if let Some(last) = parts.last_mut() {
+            lane.clone_into(last);
+        }
+        Self(parts)
     }
 }
 

@@ -12,8 +12,8 @@ pub use availability::{
 };
 pub use grid::{ContextPair, Contexts, Grid, GridClauses, GridEntry, GridException, Profile};
 pub use steps::{
-    Action, CounterPolicy, Mediation, ModelMetadata, RelyingPartySettings, Requirement, StepSpec,
-    UserSpec,
+    Action, Attached, CounterPolicy, Frame, Mediation, ModelMetadata, Place, RelyingPartySettings,
+    Requirement, StepSpec, UserDoes, UserSpec,
 };
 pub use suites::{
     Basis, Case, CeremonyKind, Confidence, ConformanceGroup, Expected, MatrixKind, MatrixScenario,

@@ -4,6 +4,7 @@ use schemars::{JsonSchema, schema_for};
 use serde_json::Value;
 
 use crate::{
+    lane::{Differences, Lanes},
     platform::Platform,
     provider::Provider,
     scenario::{
@@ -19,7 +20,9 @@ pub fn schemas() -> Vec<(&'static str, Value)> {
         ("availability.json", schema::<Availability>()),
         ("conformance.json", schema::<ConformanceGroup>()),
         ("contexts.json", schema::<Contexts>()),
+        ("differences.json", schema::<Differences>()),
         ("grid.json", schema::<Grid>()),
+        ("lanes.json", schema::<Lanes>()),
         ("matrix.json", schema::<MatrixScenario>()),
         ("platform.json", schema::<Platform>()),
         ("policy.json", schema::<PolicyScenario>()),

@@ -21,7 +21,7 @@ pub use render::render;
 
 use crate::{
     row::{Role, Row, Step},
-    scenario::{Action, CeremonyKind, StepSpec},
+    scenario::{Action, CeremonyKind},
     verdict::Outcome,
 };
 
@@ -32,6 +32,19 @@ pub struct StepRecord {
     pub messages: Vec<Message>,
     /// What the relying party did.
     pub outcome: Outcome,
+    /// How the client showed itself, where a browser wore the user agent of the step's platform.
+    pub client: Option<ClientShown>,
+}
+
+/// How a client showed itself to the relying party and to its page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientShown {
+    /// The `User-Agent` header of the step's last request.
+    pub user_agent: String,
+    /// Its `Sec-CH-UA-*` headers, sorted.
+    pub hints: Vec<(String, String)>,
+    /// `navigator.userAgent`.
+    pub page: String,
 }
 
 /// Something that was sent to or received from the relying party.
@@ -64,6 +77,8 @@ pub struct Written {
     pub transcript: String,
     /// The part of the transcript that is compared across rows and lanes.
     pub ceremony: String,
+    /// That part before it was rendered: what [`ceremony_value`] returns.
+    pub value: Value,
 }
 
 /// Writes down what happened in a row.
@@ -71,12 +86,14 @@ pub struct Written {
 /// The row's name stands without its lane: the ceremony has to look the same in every lane.
 #[must_use]
 pub fn write(row: &Row, records: &[StepRecord], rp_id: &str) -> Written {
-    let ceremony = ceremony(row, records, rp_id);
+    let mut whole = named("ceremony", ceremony_value(row, records, rp_id));
+    let ceremony = render(&whole);
     let name = row.name.without_lane();
-    let client = render(&named("client", Value::Array(client(row))));
+    let client = render(&named("client", Value::Array(client(row, records))));
     Written {
         transcript: format!("row: {name}\n{ceremony}{client}"),
         ceremony,
+        value: whole["ceremony"].take(),
     }
 }
 
@@ -92,7 +109,12 @@ fn decode(messages: &[Message], rp_id: &str) -> Vec<Value> {
     messages.iter().map(of_message).collect()
 }
 
-fn ceremony(row: &Row, records: &[StepRecord], rp_id: &str) -> String {
+/// Returns what the relying party's verification saw of a row, decoded and redacted: a list of its steps.
+///
+/// Each step is an object whose first member is the action (`register: alice`), its last the outcome. Where there is a policy, it
+/// stands in front: `policy at the start: device-bound`.
+#[must_use]
+pub fn ceremony_value(row: &Row, records: &[StepRecord], rp_id: &str) -> Value {
     let mut redactor = Redactor::default();
     let start = row
         .policy
@@ -104,8 +126,7 @@ fn ceremony(row: &Row, records: &[StepRecord], rp_id: &str) -> String {
         redactor.redact_in_place(&mut value);
         value
     });
-    let parts = start.into_iter().chain(steps).collect();
-    render(&named("ceremony", Value::Array(parts)))
+    start.into_iter().chain(steps).collect()
 }
 
 /// Makes an object of one member, of the value itself: the macro would make another one of it.
@@ -133,6 +154,8 @@ fn step_value(step: &Step, record: &StepRecord, decoded: Vec<Value>) -> Value {
             json!({ "user": user, "groups": spec.groups, "guest": spec.guest }),
         ),
         Action::SignOut => ("sign-out", json!(user)),
+        Action::DeleteAtProvider => ("delete-at-provider", json!(user)),
+        Action::DeleteAtRelyingParty => ("delete-at-relying-party", json!(user)),
     };
     value.insert(what.to_owned(), who);
     if let Some(mutation) = &spec.mutation {
@@ -211,14 +234,27 @@ fn outcome(outcome: &Outcome) -> Value {
     }
 }
 
-fn client(row: &Row) -> Vec<Value> {
-    let with_context = |spec: &StepSpec| {
+fn client(row: &Row, records: &[StepRecord]) -> Vec<Value> {
+    let shown = records.iter().map(|record| record.client.as_ref());
+    let with_context = |(step, shown): (&Step, Option<&ClientShown>)| {
+        let spec = &step.spec;
         let context = spec.context.as_ref()?;
-        Some(json!({ "step": action_name(spec.action), "context": context.to_string() }))
+        let mut said = json!({ "step": action_name(spec.action), "context": context.to_string() });
+        if let (Some(shown), Some(members)) = (shown, said.as_object_mut()) {
+            let hints = shown.hints.iter();
+            let hints: Map<String, Value> = hints
+                .map(|(name, value)| (name.clone(), json!(value)))
+                .collect();
+            members.insert("user-agent".to_owned(), json!(shown.user_agent));
+            members.insert("hints".to_owned(), Value::Object(hints));
+            members.insert("page".to_owned(), json!(shown.page));
+        }
+        Some(said)
     };
     row.steps
         .iter()
-        .filter_map(|step| with_context(&step.spec))
+        .zip(shown.chain(std::iter::repeat(None)))
+        .filter_map(with_context)
         .collect()
 }
 

@@ -167,6 +167,8 @@ pub enum Verdict {
     Inconclusive,
     /// The lane cannot express the row's point.
     NotApplicable,
+    /// The lane is not there.
+    Blocked,
     /// Our fault, or the environment's.
     HarnessError,
 }
@@ -181,6 +183,12 @@ impl Verdict {
         )
     }
 
+    /// Tells whether the row ran, or was to run.
+    #[must_use]
+    pub const fn has_run(self) -> bool {
+        !matches!(self, Self::NotApplicable | Self::Blocked)
+    }
+
     /// Returns the verdict as reports spell it.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -190,6 +198,7 @@ impl Verdict {
             Self::Observed => "observed",
             Self::Inconclusive => "inconclusive",
             Self::NotApplicable => "not-applicable",
+            Self::Blocked => "blocked",
             Self::HarnessError => "harness-error",
         }
     }
@@ -249,8 +258,10 @@ pub fn judge(row: &Row, outcomes: &[Outcome], strict: bool) -> Judgement {
 
 fn agrees(step: &Step, outcome: &Outcome) -> bool {
     match (step.expect, outcome) {
-        (Expected::Accepted, Outcome::Accepted)
-        | (Expected::NoCredential, Outcome::NoCredential { .. }) => true,
+        (Expected::Accepted, Outcome::Accepted) => true,
+        (Expected::NoCredential, Outcome::NoCredential { error }) => {
+            step.error.as_ref().is_none_or(|expected| expected == error)
+        }
         (Expected::Rejected | Expected::PolicyRefused, Outcome::Rejected { reasons, .. }) => {
             step.reasons.is_empty() || reasons.iter().any(|reason| step.reasons.contains(reason))
         }
@@ -281,6 +292,8 @@ fn action(step: &Step) -> &'static str {
         Action::AdvanceClock => "advance-clock",
         Action::SetUser => "set-user",
         Action::SignOut => "sign-out",
+        Action::DeleteAtProvider => "delete-at-provider",
+        Action::DeleteAtRelyingParty => "delete-at-relying-party",
     }
 }
 
@@ -294,9 +307,14 @@ pub fn expectation(step: &Step) -> String {
         Expected::NoCredential => "no credential",
         Expected::Reported => "anything (reported)",
     };
-    if step.reasons.is_empty() {
+    let reasons: Vec<String> = step
+        .reasons
+        .iter()
+        .map(ToString::to_string)
+        .chain(step.error.clone())
+        .collect();
+    if reasons.is_empty() {
         return word.to_owned();
     }
-    let reasons: Vec<String> = step.reasons.iter().map(ToString::to_string).collect();
     format!("{word} ({})", reasons.join(" or "))
 }

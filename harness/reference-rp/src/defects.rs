@@ -24,7 +24,10 @@ impl FromStr for Defect {
     type Err = UnknownDefect;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let known = Self::ALL.iter().find(|defect| defect.name() == text);
+        let known = Self::ALL
+            .iter()
+            .chain(Self::PAGE)
+            .find(|defect| defect.name() == text);
         known.copied().ok_or_else(|| UnknownDefect(text.to_owned()))
     }
 }
@@ -33,7 +36,10 @@ impl FromStr for Defect {
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Defects(u128);
 
-const _: () = assert!(Defect::ALL.len() <= 128, "the set has a bit for each");
+const _: () = assert!(
+    Defect::ALL.len() + Defect::PAGE.len() <= 128,
+    "the set has a bit for each"
+);
 
 impl Defects {
     /// The empty set: the relying party makes no mistake.
@@ -50,6 +56,7 @@ impl Defects {
         let set = *self;
         Defect::ALL
             .iter()
+            .chain(Defect::PAGE)
             .copied()
             .filter(move |defect| set.has(*defect))
     }
@@ -91,7 +98,7 @@ mod tests {
 
     #[test]
     fn names_are_read_back_and_are_not_used_twice() {
-        for defect in Defect::ALL {
+        for defect in Defect::ALL.iter().chain(Defect::PAGE) {
             assert_eq!(defect.name().parse(), Ok(*defect));
             assert!(!defect.places().is_empty() && !defect.description().is_empty());
         }

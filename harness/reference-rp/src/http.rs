@@ -4,7 +4,9 @@ mod body;
 mod conformance;
 mod finish;
 mod memory;
+mod pages;
 mod routes;
+mod seen;
 mod state;
 
 use std::{
@@ -17,6 +19,7 @@ use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::{defects::Defects, policy::Limits, recorded::Recorded, verify::Expected};
+pub use seen::Seen;
 use state::State;
 
 /// Where the time comes from.
@@ -58,6 +61,12 @@ pub struct Config {
     pub limits: Limits,
     /// The mistakes that it makes.
     pub defects: Defects,
+    /// The `timeout` of its options, in milliseconds; without it, five minutes.
+    pub options_timeout: Option<u64>,
+    /// The other origins that may use its RP ID, for `/.well-known/webauthn`; that is not found when there are none.
+    pub related_origins: Vec<String>,
+    /// The origins whose pages may embed its pages; if there are any, its cookies are sent in iframes too.
+    pub embedders: Vec<String>,
 }
 
 impl Config {
@@ -72,6 +81,9 @@ impl Config {
             lists_credentials: true,
             limits: Limits::default(),
             defects: Defects::NONE,
+            options_timeout: None,
+            related_origins: Vec::new(),
+            embedders: Vec::new(),
         }
     }
 }
@@ -139,6 +151,12 @@ impl RunningRp {
         self.state.policy()
     }
 
+    /// Returns a user's passkeys, as `GET /admin/users/{name}/passkeys` does.
+    #[must_use]
+    pub fn passkeys(&self, user: &str) -> Value {
+        self.state.passkeys(user)
+    }
+
     /// Returns the ceremonies that were verified, in order; after ten thousand no more are kept.
     #[must_use]
     pub fn recorded(&self) -> Vec<Recorded> {
@@ -149,6 +167,12 @@ impl RunningRp {
     #[must_use]
     pub fn take_recorded(&self) -> Vec<Recorded> {
         self.state.take_recorded()
+    }
+
+    /// Returns the requests that it saw, in order, but for those to what its pages load; after ten thousand no more are kept.
+    #[must_use]
+    pub fn seen(&self) -> Vec<Seen> {
+        self.state.seen.all()
     }
 
     /// Waits until it serves no more.

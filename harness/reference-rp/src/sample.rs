@@ -26,7 +26,7 @@ pub(crate) const BE: u8 = 0x08;
 pub(crate) fn expected() -> Expected {
     Expected {
         rp_id: "rp.test".to_owned(),
-        origin: "https://login.rp.test".to_owned(),
+        origins: vec!["https://login.rp.test".to_owned()],
         cross_origin: false,
         top_origins: Vec::new(),
         user_verification: "required".to_owned(),

@@ -29,8 +29,8 @@ use crate::{
 pub struct Expected {
     /// The RP ID.
     pub rp_id: String,
-    /// The only origin.
-    pub origin: String,
+    /// The origins that it takes; the first is its own, the others are related to it (WebAuthn L3, 5.11).
+    pub origins: Vec<String>,
     /// Whether it expects to run in an iframe of another origin.
     pub cross_origin: bool,
     /// The origins that may embed it.
@@ -99,6 +99,8 @@ pub struct Record {
     pub attested: bool,
     /// Whether it is stored as synced.
     pub synced: bool,
+    /// When it was made, in seconds since 1970.
+    pub made_at: u64,
 }
 
 /// Whose request it is, and when.

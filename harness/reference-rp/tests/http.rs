@@ -23,7 +23,7 @@ const POLICY: &str =
 fn expected() -> Expected {
     Expected {
         rp_id: "rp.test".to_owned(),
-        origin: "https://login.rp.test".to_owned(),
+        origins: vec!["https://login.rp.test".to_owned()],
         cross_origin: false,
         top_origins: Vec::new(),
         user_verification: "required".to_owned(),
@@ -185,7 +185,7 @@ async fn a_user_registers_and_signs_in() {
     let answer = rp.sign_in(&response).await;
     assert_eq!(answer.json(), json!({ "user": "alice" }));
     let who = rp.send("GET", "/session", &Value::Null).await;
-    assert_eq!(who.json(), json!({ "user": "alice" }));
+    assert_eq!(who.json()["user"], "alice");
     let view = rp
         .send("GET", "/admin/users/alice/passkeys", &Value::Null)
         .await;
@@ -459,7 +459,7 @@ async fn the_conformance_api_keeps_its_accounts_apart() {
         (400, Some("failed"))
     );
     let who = rp.send("GET", "/session", &Value::Null).await;
-    assert_eq!(who.json(), json!({ "user": null }));
+    assert_eq!(who.json()["user"], Value::Null);
 }
 
 #[tokio::test]

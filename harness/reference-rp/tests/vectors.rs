@@ -129,7 +129,7 @@ impl File {
         let embedded = vector.id.contains("Origin");
         Expected {
             rp_id: text("rp_id"),
-            origin: text("origin"),
+            origins: vec![text("origin")],
             cross_origin: embedded,
             top_origins: if embedded {
                 vec![text("top_origin")]

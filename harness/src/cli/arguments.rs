@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::{lanes, run::SOFTWARE_CAPACITY};
+use crate::run::SOFTWARE_CAPACITY;
 
 /// The folder with the scenarios, where nothing else is said.
 pub(super) const SCENARIOS: &str = "scenarios";
@@ -36,7 +36,7 @@ pub(super) enum Command {
         /// Texts; every row when there is none.
         filter: Vec<String>,
         /// Only rows of this lane.
-        #[arg(long, value_parser = lanes::LANES)]
+        #[arg(long)]
         lane: Vec<String>,
         /// How to print them.
         #[arg(long, default_value = "text")]
@@ -48,6 +48,12 @@ pub(super) enum Command {
     Explain {
         /// The row's whole name.
         row: String,
+    },
+    /// Say what is installed, which lanes run, and what to do about the others; 1 when a lane of PASSKEY_REQUIRED_LANES does not.
+    Doctor {
+        /// Ask the browsers that are there whether they still do what the harness relies on; 6 when one does not.
+        #[arg(long)]
+        verify: bool,
     },
     /// Serve the reference relying party on its own, for people.
     Serve {
@@ -90,7 +96,7 @@ pub(super) struct RunArguments {
     #[arg(long)]
     pub exact: bool,
     /// Only rows of this lane.
-    #[arg(long, value_parser = lanes::LANES)]
+    #[arg(long)]
     pub lane: Vec<String>,
     /// The relying party: `embedded`, a file, or the name of one in the scenarios' folder targets.
     #[arg(long, default_value = EMBEDDED, value_name = "NAME|FILE")]
@@ -98,9 +104,15 @@ pub(super) struct RunArguments {
     /// Rows whose basis is a SHOULD are red too.
     #[arg(long)]
     pub strict: bool,
-    /// How many rows run at once.
+    /// How many rows of the software lane run at once; browsers have PASSKEY_BROWSERS.
     #[arg(long, default_value_t = SOFTWARE_CAPACITY)]
     pub jobs: usize,
+    /// Show the browsers' windows.
+    #[arg(long)]
+    pub headed: bool,
+    /// Wait that many milliseconds before each act on a page, for people who watch.
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    pub slow_motion: u64,
     /// What keys and credential IDs derive from, beside the row's name; 0 when left out, on a target that runs on its own
     /// another one each time.
     #[arg(long)]

@@ -5,21 +5,21 @@ use std::{
     io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use passkey_model::{row::Row, verdict::Verdict};
-use tokio::sync::Semaphore;
+use passkey_model::{expand, lane::Lane, row::Row, verdict::Verdict};
 
 use super::{
-    EXIT_BAD_FILE, EXIT_HARNESS, EXIT_NOTHING, EXIT_OK, EXIT_RED, EXIT_UNREACHABLE,
+    EXIT_BAD_FILE, EXIT_HARNESS, EXIT_NOTHING, EXIT_OK, EXIT_RED, EXIT_UNREACHABLE, EXIT_USAGE,
     arguments::{EMBEDDED, Format, RunArguments, SCENARIOS},
 };
 use crate::{
+    browser::{Look, processes},
     filter::Filter,
-    lanes,
+    lanes::{self, Places, Shard},
     report::{Event, Files, JsonLines, Reporter, Terminal},
-    run::{RowResult, Runner},
+    run::{Browsers, CapacityError, RowResult, Runner, Turns, capacity},
     target::{self, ReadyTarget, TargetError},
 };
 
@@ -33,13 +33,9 @@ pub(super) fn run(
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> io::Result<u8> {
-    let missing = lanes::missing();
-    if !missing.is_empty() {
-        missing
-            .iter()
-            .try_for_each(|(_, why)| writeln!(err, "{why}"))?;
-        return Ok(EXIT_RED);
-    }
+    processes::end_on_signals()?;
+    // Also when a row panics: nothing that was started outlives the run.
+    let _ending = Ending;
     let (library, rows) = match super::rows(scenarios) {
         Ok(found) => found,
         Err(mistakes) => return super::report_mistakes(&mistakes, err),
@@ -49,21 +45,57 @@ pub(super) fn run(
         Ok(target) => target.map(Arc::new),
         Err(error) => return target_error(&error, err),
     };
-    let runner = Runner {
-        seed: told.seed.unwrap_or_else(|| default_seed(target.is_some())),
-        library: Arc::new(library),
-        strict: told.strict,
-        target,
-        ..Runner::default()
-    };
+    let lanes = expand::lanes(&library);
     let filter = Filter {
         texts: told.filter.clone(),
         exact: told.exact,
         lanes: told.lane.clone(),
     };
+    if let Some(mistake) = filter.unknown_lane(&lanes) {
+        writeln!(err, "{mistake}")?;
+        return Ok(EXIT_USAGE);
+    }
+    let places = Places::look(&lanes);
+    let missing = lanes::missing(&lanes, &places);
+    if !missing.is_empty() {
+        missing
+            .iter()
+            .try_for_each(|(_, why)| writeln!(err, "{why}"))?;
+        return Ok(EXIT_RED);
+    }
+    let look = Look {
+        headed: told.headed,
+        pause: Duration::from_millis(told.slow_motion),
+    };
+    let (shard, capacity, browsers) = match in_environment(&lanes, places, look) {
+        Ok(found) => found,
+        Err(mistake) => {
+            writeln!(err, "{mistake}")?;
+            return Ok(EXIT_USAGE);
+        }
+    };
+    let runner = Runner {
+        seed: told.seed.unwrap_or_else(|| default_seed(target.is_some())),
+        library: Arc::new(library),
+        strict: told.strict,
+        target,
+        browsers: Arc::new(browsers),
+        turns: Turns::of(&lanes, told.jobs, capacity),
+        ..Runner::default()
+    };
     let chosen = rows.into_iter().filter(|row| filter.chooses(row)).collect();
+    let chosen = lanes::in_shard(chosen, shard);
     let command = command_again(scenarios, &told.target);
     report(runner, chosen, told, command, out, err)
+}
+
+/// Ends every process of the run when it goes.
+pub(super) struct Ending;
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        processes::end_all();
+    }
 }
 
 /// Runs rows and reports them.
@@ -100,7 +132,7 @@ fn report(
         json.as_mut().map_or(Ok(()), |json| json.event(event))?;
         files.as_mut().map_or(Ok(()), |files| files.event(event))
     };
-    let counts = play(runner, rows, told.jobs, &mut report)?;
+    let counts = play(runner, rows, &mut report)?;
     if let Some(folder) = &told.report {
         writeln!(err, "report: {}", folder.display())?;
     }
@@ -110,7 +142,6 @@ fn report(
 fn play(
     runner: Runner,
     rows: Vec<Row>,
-    jobs: usize,
     report: &mut impl FnMut(&Event<'_>) -> io::Result<()>,
 ) -> io::Result<BTreeMap<Verdict, usize>> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -119,13 +150,13 @@ fn play(
     let start = Instant::now();
     let runnable = rows
         .iter()
-        .filter(|row| runner.not_applicable(row).is_none())
+        .filter(|row| runner.does_not_run(row).is_none())
         .count();
     report(&Event::Started { runnable })?;
-    let (runner, places) = (Arc::new(runner), Arc::new(Semaphore::new(jobs.max(1))));
+    let runner = Arc::new(runner);
     let tasks: Vec<_> = rows
         .into_iter()
-        .map(|row| runtime.spawn(one(Arc::clone(&runner), Arc::clone(&places), row)))
+        .map(|row| runtime.spawn(one(Arc::clone(&runner), row)))
         .collect();
     let mut counts = BTreeMap::new();
     for task in tasks {
@@ -136,6 +167,7 @@ fn play(
             result: &result,
         })?;
     }
+    runtime.block_on(runner.browsers.close());
     report(&Event::Finished {
         counts: &counts,
         elapsed: start.elapsed(),
@@ -143,17 +175,13 @@ fn play(
     Ok(counts)
 }
 
-async fn one(runner: Arc<Runner>, places: Arc<Semaphore>, row: Row) -> (Row, RowResult) {
-    // The semaphore is never closed; without a place the row would only run at once.
-    let _place = places.acquire().await;
+async fn one(runner: Arc<Runner>, row: Row) -> (Row, RowResult) {
     let result = runner.run_row(&row).await;
     (row, result)
 }
 
 fn exit_code(counts: &BTreeMap<Verdict, usize>) -> u8 {
-    let executed = counts
-        .keys()
-        .any(|verdict| *verdict != Verdict::NotApplicable);
+    let executed = counts.keys().any(|verdict| verdict.has_run());
     if counts.contains_key(&Verdict::HarnessError) {
         EXIT_HARNESS
     } else if counts.keys().any(|verdict| verdict.is_red()) {
@@ -163,6 +191,19 @@ fn exit_code(counts: &BTreeMap<Verdict, usize>) -> u8 {
     } else {
         EXIT_NOTHING
     }
+}
+
+/// Reads what the environment says of browsers.
+fn in_environment(
+    lanes: &[Arc<Lane>],
+    places: Places,
+    look: Look,
+) -> Result<(Option<Shard>, usize, Browsers), String> {
+    let shard = Shard::from_environment().map_err(|error| error.to_string())?;
+    let wrong = |error: CapacityError| error.to_string();
+    let capacity = capacity().map_err(wrong)?;
+    let browsers = Browsers::of(lanes, places, look).map_err(wrong)?;
+    Ok((shard, capacity, browsers))
 }
 
 /// Returns the command that runs a row again, up to its name.

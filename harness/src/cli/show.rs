@@ -5,11 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use passkey_model::{row::Row, target::Target};
+use passkey_model::{expand, library::Library, row::Row, target::Target};
 use serde_json::json;
 
 use super::{EXIT_NOTHING, EXIT_OK, arguments::Format, report_mistakes, rows, warn};
-use crate::{explain::explain, filter::Filter, load, snapshot};
+use crate::{explain::explain, filter::Filter, lanes::Places, load, snapshot};
 
 /// Loads and validates scenarios and targets.
 pub(super) fn check(
@@ -78,7 +78,7 @@ fn row_json(row: &Row) -> serde_json::Value {
         "row": row.name.to_string(),
         "suite": row.suite,
         "scenario": row.scenario,
-        "lane": row.lane,
+        "lane": row.lane.id,
         "source": row.source.to_string(),
         "severity": row.grounds.severity,
         "basis": row.grounds.basis,
@@ -89,6 +89,7 @@ fn row_json(row: &Row) -> serde_json::Value {
 
 /// Explains one row.
 pub(super) fn explain_row(
+    library: &Library,
     rows: &[Row],
     wanted: &str,
     out: &mut impl Write,
@@ -96,6 +97,10 @@ pub(super) fn explain_row(
 ) -> std::io::Result<u8> {
     if let Some(row) = rows.iter().find(|row| row.name.to_string() == wanted) {
         write!(out, "{}", explain(row))?;
+        let places = Places::look(&expand::lanes(library));
+        if let Some(why) = places.blocked(&row.lane) {
+            writeln!(out, "  blocked: {why}")?;
+        }
         return Ok(EXIT_OK);
     }
     let names: Vec<String> = rows.iter().map(|row| row.name.to_string()).collect();

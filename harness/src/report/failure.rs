@@ -1,24 +1,30 @@
 //! What a person needs to know of a red row.
 
-use std::path::Path;
-
 use passkey_model::row::Row;
 
 use crate::run::RowResult;
 
-/// Returns what was expected and why, what happened, where the transcript is, and the command that runs the row again.
+/// Returns what was expected and why, what happened, where its files are, and the command that runs the row again.
 ///
-/// `command` is that command up to the row's name: `passkey-harness run --exact`.
+/// `files` are those that [`write_files`](super::write_files) wrote; `command` is that command up to the row's name:
+/// `passkey-harness run --exact`.
 #[must_use]
-pub fn failure(row: &Row, result: &RowResult, transcript: Option<&Path>, command: &str) -> String {
+pub fn failure(
+    row: &Row,
+    result: &RowResult,
+    files: &[(&'static str, String)],
+    command: &str,
+) -> String {
     let says = row
         .grounds
         .spec
         .iter()
         .map(|source| format!("  says        {source}\n"));
-    let transcript = transcript.map(|path| format!("  transcript  {}\n", path.display()));
+    let files = files
+        .iter()
+        .map(|(what, file)| format!("  {what:<10}  {file}\n"));
     format!(
-        "{verdict}: {name}\n  {title}\n  {because}\n  written at  {place}, expectation at {expected}\n{says}{transcript}  run again   {command} '{name}'",
+        "{verdict}: {name}\n  {title}\n  {because}\n  written at  {place}, expectation at {expected}\n{says}{files}  run again   {command} '{name}'",
         verdict = result.judgement.verdict.name(),
         name = row.name,
         title = row.title,
@@ -26,6 +32,6 @@ pub fn failure(row: &Row, result: &RowResult, transcript: Option<&Path>, command
         place = row.source,
         expected = row.expected_at,
         says = says.collect::<String>(),
-        transcript = transcript.unwrap_or_default(),
+        files = files.collect::<String>(),
     )
 }

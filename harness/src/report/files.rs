@@ -1,4 +1,4 @@
-//! The folder of `--report`: JUnit XML, JSON lines, and the transcripts of red rows.
+//! The folder of `--report`: JUnit XML, JSON lines, and of red rows the transcripts and what their browsers showed.
 
 use std::{
     fs::{self, File},
@@ -9,7 +9,7 @@ use std::{
 use passkey_model::row::Row;
 
 use super::{Event, JsonLines, Reporter, junit::Junit};
-use crate::snapshot;
+use crate::{run::RowResult, snapshot};
 
 /// Writes the files of a report.
 #[derive(Debug)]
@@ -38,27 +38,37 @@ impl Files {
     }
 }
 
-/// Returns where the transcript of a red row goes.
-#[must_use]
-pub fn transcript_file(folder: &Path, row: &Row) -> PathBuf {
-    let (folder, name) = snapshot::place(&folder.join("transcripts"), &row.name.to_string());
-    folder.join(format!("{name}.txt"))
-}
-
-/// Writes the transcript of a red row and returns its file; nothing when nothing ran.
+/// Writes what there is of a red row: its transcript, and what its browser showed, side by side under `transcripts`.
+///
+/// Returns what each is, with its file, or why there is none: `("screenshot", "report/transcripts/....png")`.
 ///
 /// # Errors
-/// When it cannot be written.
-pub fn write_transcript(folder: &Path, row: &Row, transcript: &str) -> io::Result<Option<PathBuf>> {
-    if transcript.is_empty() {
-        return Ok(None);
+/// When a file cannot be written.
+pub fn write_files(
+    folder: &Path,
+    row: &Row,
+    result: &RowResult,
+) -> io::Result<Vec<(&'static str, String)>> {
+    let (folder, name) = snapshot::place(&folder.join("transcripts"), &row.name.to_string());
+    let write = |ending: &str, bytes: &[u8]| {
+        fs::create_dir_all(&folder)?;
+        let file = folder.join(format!("{name}.{ending}"));
+        fs::write(&file, bytes)?;
+        Ok::<_, io::Error>(file.display().to_string())
+    };
+    let mut files = Vec::new();
+    let transcript = result.written(row).transcript;
+    if !transcript.is_empty() {
+        files.push(("transcript", write("txt", transcript.as_bytes())?));
     }
-    let file = transcript_file(folder, row);
-    if let Some(parent) = file.parent() {
-        fs::create_dir_all(parent)?;
+    for piece in &result.evidence.0 {
+        let file = match &piece.content {
+            Ok(bytes) => write(piece.ending, bytes)?,
+            Err(why) => format!("none: {why}"),
+        };
+        files.push((piece.what, file));
     }
-    fs::write(&file, transcript)?;
-    Ok(Some(file))
+    Ok(files)
 }
 
 impl Reporter for Files {

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use passkey_model::{
     row::{Role, Row},
-    verdict::{Outcome, Verdict, expectation},
+    verdict::{Outcome, expectation},
 };
 use serde_json::{Value, json};
 
@@ -23,7 +23,7 @@ pub struct JsonLines<W> {
 impl<W: Write> Reporter for JsonLines<W> {
     fn event(&mut self, event: &Event<'_>) -> io::Result<()> {
         match event {
-            Event::Judged { row, result } if result.judgement.verdict != Verdict::NotApplicable => {
+            Event::Judged { row, result } if result.judgement.verdict.has_run() => {
                 writeln!(self.out, "{}", to_json(row, result, &self.target))
             }
             Event::Finished { .. } => self.out.flush(),
@@ -55,7 +55,7 @@ pub fn to_json(row: &Row, result: &RowResult, target: &str) -> Value {
         "row": row.name.to_string(),
         "suite": row.suite,
         "scenario": row.scenario,
-        "lane": row.lane,
+        "lane": row.lane.id,
         "target": target,
         "expected": step.map(expectation),
         "outcome": outcome.map(Outcome::name),

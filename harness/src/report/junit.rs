@@ -61,14 +61,14 @@ fn case(row: &Row, result: &RowResult, command: &str) -> TestCase {
         let mut status = TestCaseStatus::non_success(kind);
         status.set_message(because);
         status.set_type(result.judgement.verdict.name());
-        status.set_description(failure(row, result, None, command));
+        status.set_description(failure(row, result, &[], command));
         status
     };
     let status = match result.judgement.verdict {
         Verdict::Conforms | Verdict::Observed => TestCaseStatus::success(),
         Verdict::Deviates | Verdict::Inconclusive => non_success(NonSuccessKind::Failure),
         Verdict::HarnessError => non_success(NonSuccessKind::Error),
-        Verdict::NotApplicable => {
+        Verdict::NotApplicable | Verdict::Blocked => {
             let mut status = TestCaseStatus::skipped();
             status.set_message(because);
             status

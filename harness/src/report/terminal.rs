@@ -7,9 +7,8 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use passkey_model::verdict::Verdict;
 
-use super::{Event, Reporter, counted, failure, files::write_transcript};
+use super::{Event, Reporter, counted, failure, files::write_files};
 
 /// Tells a person how a run goes.
 pub struct Terminal<O, E> {
@@ -63,7 +62,7 @@ impl<O: Write, E: Write> Terminal<O, E> {
         result: &crate::run::RowResult,
     ) -> io::Result<()> {
         let verdict = result.judgement.verdict;
-        if verdict == Verdict::NotApplicable {
+        if !verdict.has_run() {
             *self
                 .reasons
                 .entry(result.judgement.because.clone())
@@ -85,8 +84,8 @@ impl<O: Write, E: Write> Terminal<O, E> {
         if !verdict.is_red() {
             return Ok(());
         }
-        let file = write_transcript(&self.folder, row, &result.written(row).transcript)?;
-        let text = failure(row, result, file.as_deref(), &self.command);
+        let files = write_files(&self.folder, row, result)?;
+        let text = failure(row, result, &files, &self.command);
         match &self.bar {
             Some(bar) => bar.suspend(|| writeln!(self.err, "{text}")),
             None => writeln!(self.err, "{text}"),
@@ -107,7 +106,7 @@ impl<O: Write, E: Write> Reporter for Terminal<O, E> {
                     bar.finish_and_clear();
                 }
                 if !self.reasons.is_empty() {
-                    writeln!(self.err, "not applicable in their lane:")?;
+                    writeln!(self.err, "not run:")?;
                 }
                 for (reason, count) in &self.reasons {
                     writeln!(self.err, "{count:>5}  {reason}")?;

@@ -16,7 +16,7 @@ use tokio::{net::TcpStream, time::timeout};
 
 use super::REQUEST_LIMIT;
 
-const LARGEST_ANSWER: usize = 1024 * 1024;
+pub(super) const LARGEST_ANSWER: usize = 1024 * 1024;
 
 /// A connection to a relying party, with a session for each user.
 pub(super) struct Api {
@@ -31,6 +31,24 @@ pub(super) struct Api {
 pub(super) enum Answer {
     Json(Value),
     Refused(Outcome),
+}
+
+impl Answer {
+    pub(super) const fn crashed(how: String) -> Self {
+        Self::Refused(Outcome::Crashed { how })
+    }
+
+    pub(super) const fn hung() -> Self {
+        Self::Refused(Outcome::Hung)
+    }
+
+    /// Returns what an answer means for a step that needs nothing of its JSON.
+    pub(super) fn outcome(self) -> Outcome {
+        match self {
+            Self::Json(_) => Outcome::Accepted,
+            Self::Refused(outcome) => outcome,
+        }
+    }
 }
 
 /// A connection that could not be made.
@@ -86,7 +104,6 @@ impl Api {
     }
 
     async fn send(&mut self, method: Method, user: &str, path: &str, body: &Value) -> Answer {
-        let crashed = |how: String| Answer::Refused(Outcome::Crashed { how });
         let mut request = Request::builder()
             .method(method)
             .uri(path)
@@ -99,7 +116,7 @@ impl Api {
         let written = serde_json::to_vec(body).unwrap_or_default();
         let request = match request.body(Full::new(Bytes::from(written))) {
             Ok(request) => request,
-            Err(error) => return crashed(format!("the request cannot be made: {error}")),
+            Err(error) => return Answer::crashed(format!("the request cannot be made: {error}")),
         };
         let exchange = async {
             // A request that is sent before the connection is polled for the first time is cancelled.
@@ -121,8 +138,8 @@ impl Api {
         };
         let driven = drive(&mut self.connection, exchange);
         let (head, body) = match timeout(REQUEST_LIMIT, driven).await {
-            Err(_) => return Answer::Refused(Outcome::Hung),
-            Ok(Err(error)) => return crashed(error),
+            Err(_) => return Answer::hung(),
+            Ok(Err(error)) => return Answer::crashed(error),
             Ok(Ok(answer)) => answer,
         };
         let cookie = head
@@ -155,7 +172,8 @@ async fn drive<T>(
     exchange.await
 }
 
-fn read(status: u16, body: &[u8]) -> Answer {
+/// Reads an answer by its status and body.
+pub(super) fn read(status: u16, body: &[u8]) -> Answer {
     let json: Option<Value> = if body.is_empty() {
         Some(Value::Null)
     } else {
@@ -163,15 +181,11 @@ fn read(status: u16, body: &[u8]) -> Answer {
     };
     match (status, json) {
         (200..=299, Some(json)) => Answer::Json(json),
-        (200..=299, None) => Answer::Refused(Outcome::Crashed {
-            how: format!("status {status} without JSON"),
-        }),
+        (200..=299, None) => Answer::crashed(format!("status {status} without JSON")),
         (400 | 403, Some(json)) if json.get("error").is_some() => {
             Answer::Refused(refusal(&json["error"]))
         }
-        (500..=599, _) => Answer::Refused(Outcome::Crashed {
-            how: format!("status {status}"),
-        }),
+        (500..=599, _) => Answer::crashed(format!("status {status}")),
         _ => Answer::Refused(Outcome::OtherRefusal {
             what: format!("status {status}"),
         }),

@@ -3,28 +3,38 @@
 mod ceremony;
 mod made;
 mod metadata;
+mod native;
+mod page;
+mod provider;
 pub(crate) mod setup;
 mod values;
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::SystemTime};
 
 use passkey_authenticators::{SoftwareAuthenticator, Values, seed::Seed};
 use passkey_model::{
+    Aaguid,
+    lane::Driver,
     library::Library,
+    policy::name_observed,
     row::{Row, Step},
     scenario::{Action, CeremonyKind, Expected, StepSpec},
     transcript::{Message, StepRecord},
-    verdict::Outcome,
+    verdict::{Judgement, Outcome},
 };
 use passkey_reference_rp::{Recorded, RunningRp, policy::UnknownSwitch};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::oneshot};
 
 use super::{
-    Runner,
+    Browsers, Evidence, Runner,
     api::{Answer, Api, ConnectError},
+    evidence,
+    site::RowSite,
 };
 use crate::target::ReadyTarget;
+use native::Native;
+use page::OnPage;
 
 const POLICY: &str =
     "/policies/authenticationMethodsPolicy/authenticationMethodConfigurations/fido2";
@@ -38,8 +48,8 @@ pub(super) enum PlayError {
     SetUp(#[from] UnknownSwitch),
     #[error(transparent)]
     Connect(#[from] ConnectError),
-    #[error("step {step}: {message}")]
-    Step { step: usize, message: String },
+    #[error("{0}")]
+    Browser(String),
 }
 
 /// What was played.
@@ -48,18 +58,29 @@ pub(super) struct Played {
     pub records: Vec<StepRecord>,
     /// What the relying party verified.
     pub recorded: Vec<Recorded>,
-    /// Why what was made is not what the row is about, if so.
-    pub unfaithful: Option<String>,
+    /// The verdict and why.
+    pub judgement: Judgement,
+    /// What the browser showed, where the row is red and has one.
+    pub evidence: Evidence,
 }
 
 /// Plays a row until a step does not do what is expected of it.
 pub(super) async fn play(runner: &Runner, row: &Row) -> Result<Played, PlayError> {
+    let since = SystemTime::now();
     let rp = match &runner.target {
         Some(target) => Rp::External(target.clone()),
         None => Rp::Embedded(embedded(runner, row).await?),
     };
     let api = Api::connect(rp.address(), rp.host()).await?;
     let seed = Seed::new(runner.seed, &row.name.without_lane());
+    let mut page = match row.lane.driver {
+        Driver::Api => None,
+        Driver::Page => Some(
+            on_page(runner, row, &rp)
+                .await
+                .map_err(PlayError::Browser)?,
+        ),
+    };
     let mut player = Player {
         library: &runner.library,
         row,
@@ -72,28 +93,69 @@ pub(super) async fn play(runner: &Runner, row: &Row) -> Result<Played, PlayError
         last: None,
         messages: Vec::new(),
         unfaithful: None,
+        observed: None,
+        unanswered: Vec::new(),
     };
     let mut records = Vec::new();
+    let mut fault = None;
     for (index, step) in row.steps.iter().enumerate() {
-        let outcome = player.step(index, step).await;
-        let outcome = outcome.map_err(|message| PlayError::Step {
-            step: index + 1,
-            message,
-        })?;
+        let outcome = match player.step(page.as_mut(), index, step).await {
+            Ok(outcome) => outcome,
+            Err(message) => {
+                let message = match &page {
+                    Some(page) => Browsers::diagnose(row, &page.session, message).await,
+                    None => message,
+                };
+                fault = Some(format!("step {}: {message}", index + 1));
+                break;
+            }
+        };
         let went_on = goes_on(step.expect, &outcome);
         records.push(StepRecord {
             messages: std::mem::take(&mut player.messages),
             outcome,
+            client: page.as_mut().and_then(OnPage::take_shown),
         });
         if !went_on {
             break;
         }
     }
+    let unfaithful = player
+        .unfaithful
+        .or_else(|| page.as_ref().and_then(OnPage::differs));
+    let broken = fault.is_some();
+    let fault =
+        fault.or_else(|| unfaithful.map(|why| format!("the row is not about what it says: {why}")));
+    let judgement = runner.judge(row, &records, fault);
+    let mut evidence = Evidence::default();
+    if let Some(page) = page {
+        if judgement.verdict.is_red() {
+            evidence = evidence::take(&page.session, since).await;
+        }
+        if !broken {
+            runner.browsers.give_back(row, page.session).await;
+        }
+    }
     Ok(Played {
         records,
         recorded: player.rp.take_recorded(),
-        unfaithful: player.unfaithful,
+        judgement,
+        evidence,
     })
+}
+
+/// Takes a browser for a row, and shows it the row's relying party. A row that fails does not give its browser back.
+async fn on_page(runner: &Runner, row: &Row, rp: &Rp) -> Result<OnPage, String> {
+    let session = runner.browsers.take(row).await?;
+    let (site, events) = RowSite::new(rp.address(), runner.rp_id(), other_hosts(row));
+    let site = Arc::new(site);
+    session.route(Some(Arc::clone(&site) as _));
+    let lane = &row.lane;
+    let has_backup_flags = lane.fixed.backup_eligible.is_none();
+    let native = lane
+        .is_native()
+        .then(|| Native::new(runner.rp_id().to_owned(), has_backup_flags));
+    Ok(OnPage::new(session, (site, events), native))
 }
 
 const fn goes_on(expected: Expected, outcome: &Outcome) -> bool {
@@ -115,6 +177,18 @@ async fn embedded(runner: &Runner, row: &Row) -> Result<RunningRp, PlayError> {
         .map_err(PlayError::Listen)?;
     let config = setup::config(&runner.library, row, runner.defects)?;
     RunningRp::start(config, listener).map_err(PlayError::Listen)
+}
+
+/// Returns the hosts beside the relying party's own under which the row's pages are.
+fn other_hosts(row: &Row) -> Vec<String> {
+    let of_step = |step: &Step| {
+        let frame = step.spec.framed.as_ref().map(|frame| frame.by.clone());
+        [step.spec.page.clone(), frame]
+    };
+    let origins = row.steps.iter().flat_map(of_step).flatten();
+    origins
+        .filter_map(|origin| Some(origin.strip_prefix("https://")?.to_owned()))
+        .collect()
 }
 
 /// The relying party of a row: one of its own, or one that runs on its own.
@@ -192,12 +266,40 @@ struct Player<'a> {
     /// What was sent and received in the step that is being played.
     messages: Vec<Message>,
     unfaithful: Option<String>,
+    /// The AAGUID that the last registration had, read from the bytes that were made.
+    observed: Option<Aaguid>,
+    /// Calls of the extension that get no answer, because the user never decides.
+    unanswered: Vec<oneshot::Sender<Value>>,
 }
 
 impl Player<'_> {
-    async fn step(&mut self, index: usize, step: &Step) -> Result<Outcome, String> {
+    async fn step(
+        &mut self,
+        page: Option<&mut OnPage>,
+        index: usize,
+        step: &Step,
+    ) -> Result<Outcome, String> {
         let spec = &step.spec;
         let user = spec.user.as_deref().unwrap_or("alice");
+        match (spec.action, page) {
+            (Action::Register, Some(page)) => self.register_on_page(page, index, user, spec).await,
+            (Action::SignIn, Some(page)) => self.sign_in_on_page(page, user, spec).await,
+            (Action::SignOut, Some(page)) => self.sign_out_on_page(page).await,
+            (Action::DeleteAtProvider, Some(page)) => self.delete_at_provider(page, spec),
+            (Action::DeleteAtRelyingParty, Some(page)) => {
+                self.delete_at_relying_party(page, spec).await
+            }
+            _ => self.request(index, user, spec).await,
+        }
+    }
+
+    /// Does what needs no page.
+    async fn request(
+        &mut self,
+        index: usize,
+        user: &str,
+        spec: &StepSpec,
+    ) -> Result<Outcome, String> {
         match spec.action {
             Action::Register => self.register(index, user, spec).await,
             Action::SignIn => self.sign_in(user, spec).await,
@@ -208,6 +310,9 @@ impl Player<'_> {
                 rp.advance_clock(spec.seconds.unwrap_or_default());
                 Ok(Outcome::Accepted)
             }
+            Action::DeleteAtProvider | Action::DeleteAtRelyingParty => {
+                Err("this is done on a page, and the lane has none".to_owned())
+            }
             Action::SetUser => {
                 let rp = self.rp.controlled()?;
                 rp.set_user(user, spec.groups.clone(), spec.guest);
@@ -216,7 +321,7 @@ impl Player<'_> {
             Action::SignOut => {
                 let answer = self.api.post(user, "/session/sign-out", &json!({})).await;
                 self.api.forget(user);
-                Ok(outcome(answer))
+                Ok(answer.outcome())
             }
         }
     }
@@ -243,9 +348,12 @@ impl Player<'_> {
     async fn put_policy(&mut self, name: &str) -> Result<Outcome, String> {
         let policy = self.row.policies.iter().find(|policy| policy.name == name);
         let policy = policy.ok_or_else(|| format!("there is no policy '{name}'"))?;
-        let document = policy.document.as_ref().clone();
-        self.messages.push(Message::Policy(document));
-        Ok(outcome(self.api.patch(POLICY, &policy.document).await))
+        let mut document = policy.document.as_ref().clone();
+        if let Some(observed) = self.observed {
+            name_observed(&mut document, observed);
+        }
+        self.messages.push(Message::Policy(document.clone()));
+        Ok(self.api.patch(POLICY, &document).await.outcome())
     }
 
     async fn bootstrap(&mut self, user: &str) -> Option<Outcome> {
@@ -254,12 +362,5 @@ impl Player<'_> {
             Answer::Json(_) => None,
             Answer::Refused(outcome) => Some(outcome),
         }
-    }
-}
-
-fn outcome(answer: Answer) -> Outcome {
-    match answer {
-        Answer::Json(_) => Outcome::Accepted,
-        Answer::Refused(outcome) => outcome,
     }
 }

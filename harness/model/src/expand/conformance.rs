@@ -1,13 +1,14 @@
 //! Rows of the suite `conformance`: case, variant, ceremony.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    ExpandError, SOFTWARE_LANE, name,
+    ExpandError, name,
     policy::{check_names, control, not_built, users},
 };
 use crate::{
     Mutation,
+    lane::Lane,
     library::{Library, Located},
     policy::Switches,
     row::{Grounds, Role, Row, SourceRef, Step},
@@ -69,12 +70,12 @@ impl Point<'_> {
         axes.push(("ceremony", self.ceremony.name().to_owned()));
         let mut parts = vec!["conformance", self.case.id.as_str()];
         parts.extend(axes.iter().map(|(_, value)| value.as_str()));
-        parts.push(SOFTWARE_LANE);
+        parts.push(Lane::SOFTWARE);
         Ok(Row {
             name: name(self.place, &parts)?,
             suite: Suite::Conformance,
             scenario: self.case.id.clone(),
-            lane: SOFTWARE_LANE.to_owned(),
+            lane: Arc::clone(&super::SOFTWARE),
             title: self.case.title.clone(),
             source: self.place.clone(),
             expected_at: self.place.clone(),
@@ -155,6 +156,7 @@ impl Point<'_> {
             role: Role::Subject,
             expect: self.case.expect,
             reasons,
+            error: None,
         })
     }
 

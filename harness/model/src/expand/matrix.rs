@@ -1,17 +1,18 @@
 //! Rows of the suite `matrix`: provider x profile x registration context x sign-in context.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
-use super::{ExpandError, SOFTWARE_LANE, name};
+use super::{ExpandError, name};
 use crate::{
+    lane::Lane,
     library::{Library, Located},
     platform::Context,
     policy::{Clause, Switches},
-    provider::Provider,
+    provider::{Provider, Transport},
     row::{Grounds, NamedPolicy, Role, Row, SourceRef, Step},
     scenario::{
-        Action, Basis, ContextPair, Expected, GridEntry, MatrixKind, MatrixScenario, Profile,
-        RelyingPartySettings, Severity, StepSpec, Suite, UserSpec,
+        Action, Attached, Basis, ContextPair, Expected, GridEntry, MatrixKind, MatrixScenario,
+        Place, Profile, RelyingPartySettings, Severity, StepSpec, Suite, UserSpec,
     },
     verdict::Reason,
 };
@@ -132,6 +133,9 @@ impl MatrixCell<'_> {
                 self.set_policy(),
                 self.sign_in(pair, expectation.sign_in, expectation.sign_in_clauses),
             ],
+            MatrixKind::NotAvailable if self.unavailable(pair).is_some() => {
+                vec![self.without_provider(pair)]
+            }
             _ => return Ok(None),
         };
         let start = if self.spec.kind == MatrixKind::RegisterThenSignIn {
@@ -161,7 +165,7 @@ impl MatrixCell<'_> {
         }
         let mut parts = vec!["matrix", self.spec.scenario.as_str()];
         parts.extend(axes.iter().map(|(_, value)| value.as_str()));
-        parts.push(SOFTWARE_LANE);
+        parts.push(Lane::SOFTWARE);
         let policies = [start, self.profile.id.as_str()]
             .iter()
             .filter_map(|id| self.policies.iter().find(|policy| policy.name == **id))
@@ -171,12 +175,15 @@ impl MatrixCell<'_> {
             name: name(self.place, &parts)?,
             suite: Suite::Matrix,
             scenario: self.spec.scenario.clone(),
-            lane: SOFTWARE_LANE.to_owned(),
+            lane: Arc::clone(&super::SOFTWARE),
             title: self.spec.title.clone(),
             source: self.place.clone(),
             expected_at: expectation.place.clone(),
             axes,
-            relying_party: RelyingPartySettings::default(),
+            relying_party: RelyingPartySettings {
+                options_timeout: self.spec.options_timeout,
+                ..RelyingPartySettings::default()
+            },
             switches: Switches::default(),
             users: ["alice", "bob"]
                 .map(|user| (user.to_owned(), UserSpec::default()))
@@ -196,7 +203,10 @@ impl MatrixCell<'_> {
     }
 
     fn signs_in(&self) -> bool {
-        self.spec.kind != MatrixKind::RefusedRegistration
+        !matches!(
+            self.spec.kind,
+            MatrixKind::RefusedRegistration | MatrixKind::NotAvailable
+        )
     }
 
     /// The grid's source, and the cells of the table that speak of the row's contexts.
@@ -218,7 +228,36 @@ impl MatrixCell<'_> {
         cites
     }
 
+    /// Says why no passkey can be made in a pair's registration context; nothing when one can.
+    fn unavailable(&self, pair: &ContextPair) -> Option<String> {
+        self.library
+            .unavailable(&self.provider.id, &pair.registration, true)
+    }
+
+    /// A registration where the provider is not: whatever else is there keeps nothing of it.
+    fn without_provider(&self, pair: &ContextPair) -> Step {
+        let roams = !self
+            .provider
+            .model
+            .transports
+            .contains(&Transport::Internal);
+        let elsewhere = roams || pair.registration.is_cross_device();
+        let mut step = self.register("alice", pair, Role::Subject, Expected::NoCredential, &[]);
+        step.error = Some("NotAllowedError".to_owned());
+        step.spec.place = elsewhere.then_some(Place::Elsewhere);
+        step.spec.attached = Some(if elsewhere {
+            Attached::OtherPlatformAuthenticator
+        } else {
+            Attached::Nothing
+        });
+        step.spec.offers_same_device = Some(elsewhere);
+        step
+    }
+
     fn not_applicable(&self, pair: &ContextPair) -> Option<String> {
+        if self.spec.kind == MatrixKind::NotAvailable {
+            return None;
+        }
         let provider = &self.provider.id;
         let unavailable = |context, registering, what: &str| {
             let why = self.library.unavailable(provider, context, registering)?;
@@ -301,6 +340,7 @@ impl MatrixCell<'_> {
             role,
             expect,
             reasons: reasons(clauses),
+            error: None,
         }
     }
 
@@ -323,6 +363,7 @@ impl MatrixCell<'_> {
             role: Role::Control,
             expect: Expected::Accepted,
             reasons: Vec::new(),
+            error: None,
         }
     }
 }
@@ -337,6 +378,7 @@ fn control_sign_in(pair: &ContextPair) -> Step {
         role: Role::Control,
         expect: Expected::Accepted,
         reasons: Vec::new(),
+        error: None,
     }
 }
 

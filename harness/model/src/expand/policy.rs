@@ -1,9 +1,10 @@
 //! Rows of the suite `policy`: one a case.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use super::{ExpandError, SOFTWARE_LANE, name};
+use super::{ExpandError, name};
 use crate::{
+    lane::Lane,
     library::{Library, Located},
     row::{Grounds, NamedPolicy, Role, Row, SourceRef, Step},
     scenario::{
@@ -41,13 +42,17 @@ fn row(
 ) -> Result<Row, ExpandError> {
     let place = scenario.at(&format!("/cases/{index}"));
     let (spec, case) = (&scenario.value, &scenario.value.cases[index]);
-    let policy = policies
-        .iter()
-        .find(|policy| policy.name == spec.policy)
-        .cloned();
-    if policy.is_none() {
-        return Err(unknown_policy(&place, &spec.policy, &policies));
-    }
+    let policy = match &spec.policy {
+        None => None,
+        Some(name) => {
+            let known = policies.iter().find(|policy| policy.name == *name);
+            Some(
+                known
+                    .ok_or_else(|| unknown_policy(&place, name, &policies))?
+                    .clone(),
+            )
+        }
+    };
     let mut steps: Vec<Step> = spec
         .given
         .iter()
@@ -60,6 +65,7 @@ fn row(
         role: Role::Subject,
         expect: case.expect,
         reasons: reasons(&place, case)?,
+        error: case.error.clone(),
     });
     for step in &steps {
         check_names(library, &policies, &place, &step.spec)?;
@@ -67,14 +73,22 @@ fn row(
     Ok(Row {
         name: name(
             &place,
-            &["policy", &spec.scenario, &case.name, SOFTWARE_LANE],
+            &[
+                spec.suite.name(),
+                &spec.scenario,
+                &case.name,
+                Lane::SOFTWARE,
+            ],
         )?,
-        suite: Suite::Policy,
+        suite: spec.suite,
         scenario: spec.scenario.clone(),
-        lane: SOFTWARE_LANE.to_owned(),
+        lane: Arc::clone(&super::SOFTWARE),
         title: spec.title.clone(),
         axes: vec![("case", case.name.clone())],
-        relying_party: spec.relying_party.clone(),
+        relying_party: case
+            .relying_party
+            .clone()
+            .unwrap_or_else(|| spec.relying_party.clone()),
         switches: case.switches.unwrap_or(spec.switches),
         users: users(&spec.users),
         policy,
@@ -82,7 +96,11 @@ fn row(
         not_applicable: not_built(library, &steps),
         steps,
         grounds: Grounds {
-            basis: Basis::Policy,
+            basis: if spec.suite == Suite::Policy {
+                Basis::Policy
+            } else {
+                Basis::Must
+            },
             severity: case.severity.unwrap_or(Severity::High),
             spec: spec
                 .sources
@@ -118,6 +136,7 @@ pub(super) fn control(spec: StepSpec) -> Step {
             Expected::Accepted
         },
         reasons: Vec::new(),
+        error: None,
         spec,
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::ExpandError;
 use crate::{
     library::{Library, Located},
-    platform::{Context, Flow, PlatformVersion, VersionSymbol},
+    platform::{Context, Flow, Platform, PlatformVersion, VersionSymbol},
     policy::{Limits, Policy, Switches},
     row::SourceRef,
 };
@@ -135,6 +135,27 @@ impl Check {
                     format!("a platform cannot be named '{id}': contexts could not be read back");
                 self.errors
                     .push(ExpandError::new(platform.at("/id"), message));
+            }
+            self.user_agents(platform);
+        }
+    }
+
+    /// A platform says what browsers show of it at every version, once each, or leaves all of them out.
+    fn user_agents(&mut self, platform: &Located<Platform>) {
+        let stated = &platform.value.user_agents;
+        if stated.is_empty() {
+            return;
+        }
+        for version in VersionSymbol::ALL {
+            let count = stated.iter().filter(|one| one.version == version).count();
+            if count != 1 {
+                let message = format!(
+                    "platform '{}' has {count} user agents for version '{}': write one for each version, or none at all",
+                    platform.value.id,
+                    version.name()
+                );
+                self.errors
+                    .push(ExpandError::new(platform.at("/user-agents"), message));
             }
         }
     }

@@ -63,6 +63,24 @@ pub struct StepSpec {
     /// `register`, `sign-in`: whether the page runs in an iframe of that origin.
     #[serde(default)]
     pub embedded_in: Option<String>,
+    /// `register`, `sign-in`: the origin whose page is used; the relying party's own when left out.
+    #[serde(default)]
+    pub page: Option<String>,
+    /// `register`, `sign-in`: in which iframe of another origin the page really stands.
+    #[serde(default)]
+    pub framed: Option<Frame>,
+    /// `register`: where the page is asked to make the passkey; wherever the user likes when left out.
+    #[serde(default)]
+    pub place: Option<Place>,
+    /// `register`, `sign-in`: what can make or use a passkey there; what the row's provider is when left out.
+    #[serde(default)]
+    pub attached: Option<Attached>,
+    /// `register`, `sign-in`: what the user does when the authenticator asks; consents when left out.
+    #[serde(default)]
+    pub user_does: Option<UserDoes>,
+    /// `register`: whether the page has to offer a passkey on this device.
+    #[serde(default)]
+    pub offers_same_device: Option<bool>,
     /// `register`, `sign-in`: the one change to the response.
     #[serde(default)]
     pub mutation: Option<Mutation>,
@@ -119,6 +137,12 @@ impl StepSpec {
             ignore_allow_list: false,
             mediation: None,
             embedded_in: None,
+            page: None,
+            framed: None,
+            place: None,
+            attached: None,
+            user_does: None,
+            offers_same_device: None,
             mutation: None,
             options_of: None,
             options_from: None,
@@ -152,6 +176,54 @@ pub enum Action {
     SetUser,
     /// The end of the user's session.
     SignOut,
+    /// The user deletes the passkey where it is kept.
+    DeleteAtProvider,
+    /// The user deletes the passkey on the relying party's page.
+    DeleteAtRelyingParty,
+}
+
+/// Describes an iframe in which the page stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Frame {
+    /// The origin that embeds the page.
+    pub by: String,
+    /// Whether it allows the page to make and use passkeys (the iframe's `allow`).
+    pub allowed: bool,
+}
+
+/// Names where the page is asked to make a passkey.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Place {
+    /// On this device (`authenticatorAttachment: platform`).
+    Here,
+    /// On another one (`authenticatorAttachment: cross-platform`).
+    Elsewhere,
+}
+
+/// Names what is there in place of the row's provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Attached {
+    /// Nothing.
+    Nothing,
+    /// The device's own authenticator, which keeps nothing of the row's.
+    OtherPlatformAuthenticator,
+    /// A security key, which keeps nothing of the row's.
+    OtherSecurityKey,
+}
+
+/// Names what a user does when the authenticator asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum UserDoes {
+    /// Nothing, until the time is over.
+    Nothing,
+    /// Gives it up on the page.
+    Cancels,
+    /// Fails to be verified.
+    FailsVerification,
 }
 
 /// Tells how a page asks for a passkey.
@@ -205,6 +277,15 @@ pub struct RelyingPartySettings {
     /// Whether the options for a user who was named leave out the list of that user's passkeys.
     #[serde(default)]
     pub omit_allow_credentials: bool,
+    /// The time-out in its options, in milliseconds.
+    #[serde(default)]
+    pub options_timeout: Option<u64>,
+    /// Its other origins, which it names at `/.well-known/webauthn` and expects.
+    #[serde(default)]
+    pub related_origins: Vec<String>,
+    /// The origins whose pages may embed its own.
+    #[serde(default)]
+    pub embedders: Vec<String>,
     /// Whether conditional registration is offered.
     #[serde(default)]
     pub conditional_create: bool,

@@ -20,6 +20,8 @@ use crate::{
 pub enum Suite {
     /// Single cases of the verification steps.
     Conformance,
+    /// What users meet on the page.
+    Flows,
     /// Providers, profiles, platforms and flows.
     Matrix,
     /// What policies do, and what happens when they change.
@@ -32,6 +34,7 @@ impl Suite {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Conformance => "conformance",
+            Self::Flows => "flows",
             Self::Matrix => "matrix",
             Self::Policy => "policy",
         }
@@ -56,6 +59,9 @@ pub struct MatrixScenario {
     /// The providers it runs with; all when left out.
     #[serde(default)]
     pub providers: Option<Vec<String>>,
+    /// The time-out in the relying party's options, in milliseconds; its own when left out.
+    #[serde(default)]
+    pub options_timeout: Option<u64>,
     /// The profile under which the control is registered.
     pub control: String,
     /// Providers whose control needs another profile.
@@ -73,13 +79,15 @@ pub enum MatrixKind {
     RefusedRegistration,
     /// Registers under the control's profile, switches to another and signs in.
     SignInAfterSwitch,
+    /// Asks for a passkey where the provider is not available, and gets none.
+    NotAvailable,
 }
 
-/// Describes a story about policies, with one row for each of its cases.
+/// Describes a story, about policies or about what users meet on the page, with one row for each of its cases.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct PolicyScenario {
-    /// Always `policy`.
+    /// `policy` or `flows`.
     pub suite: Suite,
     /// The scenario's name in rows.
     pub scenario: String,
@@ -101,8 +109,9 @@ pub struct PolicyScenario {
     /// Policies of this scenario's own, in Graph's shape, by name.
     #[serde(default)]
     pub policies: BTreeMap<String, Value>,
-    /// The policy in force at the start: a profile, or one of `policies`.
-    pub policy: String,
+    /// The policy in force at the start: a profile, or one of `policies`; none when left out.
+    #[serde(default)]
+    pub policy: Option<String>,
     /// What happens first; every step has to succeed, unless it says that it is refused.
     #[serde(default)]
     pub given: Vec<StepSpec>,
@@ -116,6 +125,9 @@ pub struct PolicyScenario {
 pub struct PolicyCase {
     /// The case's name in rows.
     pub name: String,
+    /// How the relying party is set up for this case alone, instead of the scenario's settings.
+    #[serde(default)]
+    pub relying_party: Option<RelyingPartySettings>,
     /// Steps of this case alone, after those of the scenario, with the same demand.
     #[serde(default)]
     pub given: Vec<StepSpec>,
@@ -123,6 +135,9 @@ pub struct PolicyCase {
     pub step: StepSpec,
     /// What the relying party has to do.
     pub expect: Expected,
+    /// The name of the DOMException, where no credential is expected.
+    #[serde(default)]
+    pub error: Option<String>,
     /// The clauses of which the refusal has to name one.
     #[serde(default)]
     pub clauses: Vec<Clause>,

@@ -3,40 +3,51 @@
 macro_rules! defects {
     (@live live) => { true };
     (@live) => { false };
-    ($(#[doc = $description:literal] $defect:ident = $name:literal at [$($place:literal),+] $($live:ident)?,)+) => {
+    (
+        $(#[doc = $description:literal] $defect:ident = $name:literal at [$($place:literal),+] $($live:ident)?,)+
+        of pages:
+        $(#[doc = $page_description:literal] $page:ident = $page_name:literal at [$($page_place:literal),+],)+
+    ) => {
         /// A realistic mistake that the relying party can be told to make.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Defect {
             $(#[doc = $description] $defect,)+
+            $(#[doc = $page_description] $page,)+
         }
 
         impl Defect {
-            /// Every defect.
+            /// Every defect that a response can show, whatever client made it.
             pub const ALL: &'static [Self] = &[$(Self::$defect),+];
+
+            /// Every defect that only a browser on the relying party's page can show.
+            pub const PAGE: &'static [Self] = &[$(Self::$page),+];
 
             /// Returns the name.
             #[must_use]
             pub const fn name(self) -> &'static str {
-                match self { $(Self::$defect => $name),+ }
+                match self { $(Self::$defect => $name,)+ $(Self::$page => $page_name),+ }
             }
 
-            /// Returns the ids of the steps, clauses or policy rules where it sits.
+            /// Returns the ids of the steps, clauses or policy rules where it sits, or `page`.
             #[must_use]
             pub const fn places(self) -> &'static [&'static str] {
-                match self { $(Self::$defect => &[$($place),+]),+ }
+                match self { $(Self::$defect => &[$($place),+],)+ $(Self::$page => &[$($page_place),+]),+ }
             }
 
             /// Tells whether it sits outside verification, so that replaying an exchange cannot show it.
             #[must_use]
             pub const fn live_only(self) -> bool {
-                match self { $(Self::$defect => defects!(@live $($live)?)),+ }
+                match self { $(Self::$defect => defects!(@live $($live)?),)+ $(Self::$page)|+ => true }
             }
 
             /// Describes the mistake in one sentence.
             #[must_use]
             pub const fn description(self) -> &'static str {
                 // Documentation keeps the blank behind its slashes.
-                match self { $(Self::$defect => $description.trim_ascii_start()),+ }
+                match self {
+                    $(Self::$defect => $description.trim_ascii_start(),)+
+                    $(Self::$page => $page_description.trim_ascii_start()),+
+                }
             }
         }
     };
@@ -198,4 +209,12 @@ defects! {
     MalformedAaguidAccepted = "malformed-aaguid-accepted" at ["policy.malformed-aaguid"] live,
     /// A profile may lack required members.
     MissingFieldAccepted = "missing-field-accepted" at ["policy.missing-field"] live,
+
+    of pages:
+    /// A browser whose user agent names neither Windows, Mac nor iPhone is turned away.
+    UserAgentAllowList = "user-agent-allow-list" at ["page"],
+    /// The system's version is read out of the user agent, where browsers freeze it, and a low one is turned away.
+    UserAgentVersionGate = "user-agent-version-gate" at ["page"],
+    /// A passkey on this device is offered whether or not the client can make one.
+    SameDeviceAlwaysOffered = "same-device-always-offered" at ["page"],
 }

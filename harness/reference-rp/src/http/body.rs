@@ -20,8 +20,11 @@ pub(super) struct BadBody {
 
 /// Makes an error in the relying party's own shape.
 pub(super) fn error(status: StatusCode, reasons: &[String], message: &str) -> Response {
-    let body = json!({ "error": { "reasons": reasons, "message": message } });
-    (status, Json(body)).into_response()
+    (status, Json(error_body(reasons, message))).into_response()
+}
+
+pub(super) fn error_body(reasons: &[String], message: &str) -> Value {
+    json!({ "error": { "reasons": reasons, "message": message } })
 }
 
 impl IntoResponse for BadBody {

@@ -18,6 +18,8 @@ use crate::{
 };
 
 const MOST_RECORDED: usize = 10_000;
+/// Five minutes, in milliseconds.
+const USUAL_TIMEOUT: u64 = 300_000;
 
 /// A ceremony that is under way in a session.
 #[derive(Clone, Debug)]
@@ -47,6 +49,8 @@ pub(super) struct Memory {
     pub defects: Defects,
     pub limits: Limits,
     pub lists_credentials: bool,
+    /// In milliseconds.
+    pub options_timeout: u64,
     pub users: BTreeMap<String, User>,
     pub sessions: BTreeMap<String, Session>,
     pub records: Vec<Record>,
@@ -64,6 +68,7 @@ impl Memory {
             defects: config.defects,
             limits: config.limits,
             lists_credentials: config.lists_credentials,
+            options_timeout: config.options_timeout.unwrap_or(USUAL_TIMEOUT),
             users: users.map(|user| (user.name.clone(), user)).collect(),
             sessions: BTreeMap::new(),
             records: Vec::new(),
@@ -206,7 +211,7 @@ impl Memory {
             "user": { "id": to_base64url(&user_handle(name)), "name": name, "displayName": name },
             "challenge": to_base64url(challenge),
             "pubKeyCredParams": null,
-            "timeout": 300_000,
+            "timeout": self.options_timeout,
             "excludeCredentials": null,
             "authenticatorSelection": {
                 "residentKey": "required",

@@ -13,17 +13,18 @@ use axum::{
     extract::{DefaultBodyLimit, Path, Request, State as Shared},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::{Next, from_fn_with_state},
-    response::{Html, IntoResponse, Response},
-    routing::{MethodRouter, any_service, get, post},
+    response::{IntoResponse, Response},
+    routing::{MethodRouter, any_service, delete, get, post},
 };
 use serde_json::{Value, json};
 
 use super::{
-    body::{Body, error},
+    body::{Body, error, error_body},
     conformance,
+    pages::{self, browsers},
     state::State,
 };
-use crate::verify::Refusal;
+use crate::{parse::base64url, verify::Refusal};
 
 const COOKIE: &str = "session";
 const LARGEST_BODY: usize = 1024 * 1024;
@@ -40,7 +41,6 @@ pub(super) fn router(state: Arc<State>) -> MethodRouter {
 
 fn routes() -> Router {
     Router::new()
-        .route("/", get(|| async { Html(include_str!("index.html")) }))
         .route("/healthz", get(|| async { "ok" }))
         .route("/session", get(session))
         .route("/session/bootstrap", post(bootstrap))
@@ -52,22 +52,28 @@ fn routes() -> Router {
             post(authentication_options),
         )
         .route("/webauthn/authentication", post(authenticate))
+        .route("/passkeys", get(own_passkeys))
+        .route("/passkeys/{id}", delete(delete_passkey))
         .route("/admin/users/{name}/passkeys", get(passkeys))
         .route(POLICY, get(policy).patch(set_policy))
         .merge(conformance::router())
+        .merge(pages::router())
 }
 
-/// Hands the state to requests, bounds their bodies, and answers for a handler that panics.
+/// Hands the state to requests, notes them, bounds their bodies, and answers for a handler that panics.
 ///
 /// A router's layers go around each of its routes anew; around the one service that holds them all they are made once.
-fn guarded<S: Clone + Send + Sync + 'static>(routes: Router, state: S) -> MethodRouter {
-    let guard = |Shared(state): Shared<S>, mut request: Request, next: Next| async {
+fn guarded(routes: Router, state: Arc<State>) -> MethodRouter {
+    let guard = |Shared(state): Shared<Arc<State>>, mut request: Request, next: Next| async {
+        state.seen.note(&request);
         DefaultBodyLimit::max(LARGEST_BODY).apply(&mut request);
         request.extensions_mut().insert(state);
-        caught(next.run(request)).await.unwrap_or_else(|| {
+        let mut response = caught(next.run(request)).await.unwrap_or_else(|| {
             let status = StatusCode::INTERNAL_SERVER_ERROR;
             error(status, &[], "something went wrong here")
-        })
+        });
+        pages::forbid_storing(&mut response);
+        response
     };
     any_service(routes).layer(from_fn_with_state(state, guard))
 }
@@ -99,7 +105,11 @@ pub(super) fn session_id(headers: &HeaderMap) -> Option<String> {
 
 /// Answers, and sets the session's cookie.
 pub(super) fn with_session(id: &str, body: Value) -> Response {
-    let cookie = format!("{COOKIE}={id}; Path=/; HttpOnly; Secure; SameSite=Strict");
+    with_cookie(id, body, "Strict")
+}
+
+fn with_cookie(id: &str, body: Value, same_site: &str) -> Response {
+    let cookie = format!("{COOKIE}={id}; Path=/; HttpOnly; Secure; SameSite={same_site}");
     let mut response = Json(body).into_response();
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
@@ -108,16 +118,19 @@ pub(super) fn with_session(id: &str, body: Value) -> Response {
 }
 
 fn refused(refusal: &Refusal) -> Response {
+    error(status_of(refusal), &refusal.reasons, &refusal.message)
+}
+
+fn status_of(refusal: &Refusal) -> StatusCode {
     let by_policy = refusal
         .reasons
         .iter()
         .all(|reason| !reason.contains('.') && reason != "parse" && reason != "state");
-    let status = if by_policy {
+    if by_policy {
         StatusCode::FORBIDDEN
     } else {
         StatusCode::BAD_REQUEST
-    };
-    error(status, &refusal.reasons, &refusal.message)
+    }
 }
 
 fn answer(result: Result<Value, Refusal>) -> Response {
@@ -128,12 +141,16 @@ fn answer(result: Result<Value, Refusal>) -> Response {
 }
 
 async fn session(Extension(state): App, headers: HeaderMap) -> Json<Value> {
-    Json(json!({ "user": state.session_user(session_id(&headers).as_deref()) }))
+    Json(state.who(session_id(&headers).as_deref()))
 }
 
 async fn bootstrap(Extension(state): App, Body(body): Body) -> Response {
     match state.bootstrap(&body) {
-        Some(id) => with_session(&id, json!({ "user": body["username"] })),
+        Some(id) => with_cookie(
+            &id,
+            json!({ "user": body["username"] }),
+            state.site.same_site,
+        ),
         None => error(StatusCode::UNAUTHORIZED, &[], "wrong name or pass"),
     }
 }
@@ -148,7 +165,10 @@ async fn registration_options(
     headers: HeaderMap,
     Body(body): Body,
 ) -> Response {
-    answer(state.registration_options(session_id(&headers).as_deref(), &body))
+    let admitted = browsers::admit(&state.memory().defects, &headers);
+    answer(
+        admitted.and_then(|()| state.registration_options(session_id(&headers).as_deref(), &body)),
+    )
 }
 
 async fn register(Extension(state): App, headers: HeaderMap, Body(body): Body) -> Response {
@@ -163,17 +183,45 @@ async fn authentication_options(
     headers: HeaderMap,
     Body(body): Body,
 ) -> Response {
+    let admitted = browsers::admit(&state.memory().defects, &headers);
+    if let Err(refusal) = admitted {
+        return refused(&refusal);
+    }
     let id = state.session_or_new(session_id(&headers));
     let options = state.request_options(&id, &body);
-    with_session(&id, options)
+    with_cookie(&id, options, state.site.same_site)
 }
 
 async fn authenticate(Extension(state): App, headers: HeaderMap, Body(body): Body) -> Response {
     let session = session_id(&headers);
     let session = session.as_deref();
     let ceremony = state.take_ceremony(session, false, &body).await;
+    let credential = body["rawId"].as_str().and_then(base64url);
     match state.authenticate(session, ceremony, body) {
-        Ok((body, id)) => with_session(&id, body),
+        Ok((body, id)) => with_cookie(&id, body, state.site.same_site),
+        Err(refusal) => {
+            let mut body = error_body(&refusal.reasons, &refusal.message);
+            // A page passes it on with `signalUnknownCredential`.
+            if !state.knows(credential.as_deref()) {
+                body["error"]["unknownCredential"] = json!(true);
+            }
+            (status_of(&refusal), Json(body)).into_response()
+        }
+    }
+}
+
+async fn own_passkeys(Extension(state): App, headers: HeaderMap) -> Response {
+    answer(state.own_passkeys(session_id(&headers).as_deref()))
+}
+
+async fn delete_passkey(
+    Extension(state): App,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Response {
+    match state.delete_passkey(session_id(&headers).as_deref(), &id) {
+        Ok(true) => StatusCode::NO_CONTENT.into_response(),
+        Ok(false) => error(StatusCode::NOT_FOUND, &[], "you have no such passkey"),
         Err(refusal) => refused(&refusal),
     }
 }
@@ -214,6 +262,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::http::Config;
 
     async fn panics() -> &'static str {
         panic!("a handler's mistake")
@@ -221,7 +270,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_handler_that_panics_is_answered_for() {
-        let router = guarded(Router::new().route("/", get(panics)), ());
+        let state = Arc::new(State::new(Config::new(crate::sample::expected())));
+        let router = guarded(Router::new().route("/", get(panics)), state);
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move { axum::serve(listener, router).await });

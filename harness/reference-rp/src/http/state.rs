@@ -10,11 +10,13 @@ use serde_json::{Value, json};
 use super::{
     Config,
     finish::{attestation_level, passkey_type},
-    memory::{Ceremony, Memory, Session, random_id},
+    memory::{Ceremony, Memory, Session, random_id, user_handle},
+    pages::Site,
+    seen::Log,
 };
 use crate::{
     defects::Defect,
-    parse::to_base64url,
+    parse::{base64url, to_base64url},
     policy::{self, BrokenRule},
     recorded::Recorded,
     verify::{Record, Refusal, refuse},
@@ -25,18 +27,30 @@ const ROUND_TRIP: Duration = Duration::from_millis(50);
 
 /// The relying party's memory, with what can be done to it.
 #[derive(Debug)]
-pub(super) struct State(Mutex<Memory>);
+pub(super) struct State {
+    memory: Mutex<Memory>,
+    pub site: Site,
+    pub seen: Log,
+}
 
 pub(super) type Answer = Result<Value, Refusal>;
 
 impl State {
     pub(super) fn new(config: Config) -> Self {
-        Self(Mutex::new(Memory::new(config)))
+        Self {
+            site: Site::new(&config),
+            seen: Log::default(),
+            memory: Mutex::new(Memory::new(config)),
+        }
     }
 
     /// A panic of one request is not the end of the others.
     pub(super) fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn has(&self, defect: Defect) -> bool {
+        self.memory().defects.has(defect)
     }
 
     pub(super) fn advance_clock(&self, seconds: u64) {
@@ -99,8 +113,16 @@ impl State {
         Some(memory.let_in(user, Session::default()))
     }
 
-    pub(super) fn session_user(&self, session: Option<&str>) -> Option<String> {
-        self.memory().sessions.get(session?)?.user.clone()
+    /// Says who is signed in, and what a page tells the browser's password manager of that.
+    pub(super) fn who(&self, session: Option<&str>) -> Value {
+        let memory = self.memory();
+        let user = memory.signed_in(session).ok().map(|(user, _)| user);
+        let handle = user.as_deref().map(user_handle);
+        json!({
+            "user": user,
+            "userHandle": handle.map(|handle| to_base64url(&handle)),
+            "rpId": memory.expected.rp_id,
+        })
     }
 
     pub(super) fn sign_out(&self, session: Option<&str>) {
@@ -132,7 +154,12 @@ impl State {
         }
         let mut ceremony = memory.ceremony(true, Some(name.clone()));
         ceremony.conditional = body["mediation"] == "conditional";
-        let options = memory.creation_options(&name, &ceremony.challenge);
+        let mut options = memory.creation_options(&name, &ceremony.challenge);
+        if let Some(attachment @ ("platform" | "cross-platform")) =
+            body["authenticatorAttachment"].as_str()
+        {
+            options["authenticatorSelection"]["authenticatorAttachment"] = json!(attachment);
+        }
         if let Some(session) = session {
             memory.begin(session, ceremony);
         }
@@ -154,7 +181,7 @@ impl State {
         let options = json!({
             "challenge": to_base64url(&ceremony.challenge),
             "rpId": memory.expected.rp_id,
-            "timeout": 300_000,
+            "timeout": memory.options_timeout,
             "userVerification": memory.expected.user_verification,
             "allowCredentials": descriptors,
         });
@@ -209,6 +236,46 @@ impl State {
         let kept = session.and_then(|session| memory.sessions.remove(session));
         let new = memory.let_in(user.clone(), kept.unwrap_or_default());
         Ok((json!({ "user": user }), new))
+    }
+
+    /// Lists the passkeys of the user who is signed in.
+    pub(super) fn own_passkeys(&self, session: Option<&str>) -> Answer {
+        let memory = self.memory();
+        let (user, _) = memory.signed_in(session)?;
+        let mine = memory.records.iter().filter(|record| record.user == user);
+        let own = |record: &Record| {
+            json!({
+                "id": to_base64url(&record.id),
+                "transports": record.transports,
+                "passkeyType": passkey_type(record),
+                "aaguid": policy::guid(record.aaguid),
+                "madeAt": record.made_at,
+            })
+        };
+        Ok(mine.map(own).collect())
+    }
+
+    /// Deletes a passkey of the user who is signed in; tells whether there was such a one.
+    pub(super) fn delete_passkey(&self, session: Option<&str>, id: &str) -> Result<bool, Refusal> {
+        let mut memory = self.memory();
+        let (user, _) = memory.signed_in(session)?;
+        let Some(id) = base64url(id) else {
+            return Ok(false);
+        };
+        let before = memory.records.len();
+        memory
+            .records
+            .retain(|record| record.user != user || record.id != id);
+        Ok(memory.records.len() < before)
+    }
+
+    /// Tells whether the credential that a response names is registered.
+    pub(super) fn knows(&self, id: Option<&[u8]>) -> bool {
+        let memory = self.memory();
+        memory
+            .records
+            .iter()
+            .any(|record| Some(record.id.as_slice()) == id)
     }
 
     /// A read-only view of a user's stored records.

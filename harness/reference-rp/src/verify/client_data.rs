@@ -52,10 +52,11 @@ impl Check<'_> {
 
     pub(super) fn origin(&self, step: &str) -> Result<(), Refusal> {
         let origin = self.text("origin").unwrap_or_default();
-        let expected = self.expected.origin.as_str();
+        let origins = &self.expected.origins;
+        let prefixed = || origins.iter().any(|expected| origin.starts_with(expected));
         let known = self.defects.has(Defect::OriginNotCompared)
-            || origin == expected
-            || (self.defects.has(Defect::OriginComparedByPrefix) && origin.starts_with(expected))
+            || origins.iter().any(|expected| origin == expected)
+            || (self.defects.has(Defect::OriginComparedByPrefix) && prefixed())
             || (self.defects.has(Defect::OriginComparedBySuffix)
                 && is_of_site(origin, &self.expected.rp_id));
         if known {

@@ -269,6 +269,7 @@ impl Ceremony<'_> {
                 self.defects,
             ),
             format: object.format,
+            made_at: self.exchange.situation.now,
             id: object.attested.credential_id,
             key: object.attested.key,
         }

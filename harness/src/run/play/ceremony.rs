@@ -1,10 +1,10 @@
 //! Plays the two ceremonies: options, what the authenticator makes of them, and the response.
 
-use passkey_authenticators::{Client, ClientError, Made, SoftwareAuthenticator, Values};
+use passkey_authenticators::{Client, ClientError, Made, Observed, SoftwareAuthenticator, Values};
 use passkey_model::{
     Mutation,
     library::ProviderInContext,
-    provider::Engine,
+    provider::{AuthenticatorModel, Engine},
     scenario::{Action, CeremonyKind, Mediation, StepSpec},
     transcript::Message,
     verdict::Outcome,
@@ -12,7 +12,7 @@ use passkey_model::{
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::{Answer, Player, Posted, made, outcome, values};
+use super::{Answer, Player, Posted, made, values};
 
 /// What a client made, or why it made nothing.
 type MadeOrNot = Result<Made, ClientError>;
@@ -43,26 +43,32 @@ impl Player<'_> {
         };
         self.between(spec).await?;
         let name = spec.credential.as_deref().unwrap_or("passkey").to_owned();
-        let response = match self.create(index, &name, spec, &made, &options).await? {
+        let client = made::client(self.rp.origin(), spec, &made.model);
+        let asked = (index, name.as_str(), spec);
+        let response = match self.create(asked, &made, client, &options).await? {
             Ok(response) => response,
             Err(error) => return made::refused_by_client(error),
         };
-        if spec.mutation.is_none() && self.row.relying_party.attestation.is_none() {
-            let fidelity = made::faithful(&made, response.observed.as_ref());
-            self.unfaithful = self.unfaithful.take().or(fidelity.err());
-        }
         values::add(&mut self.values, &name, &options, &response.response);
         self.finish(user, CeremonyKind::Registration, spec, response.response)
             .await
     }
 
+    /// Notes what was made, which has to be what the row's provider makes.
+    pub(super) fn observe(&mut self, made: &ProviderInContext, observed: Option<&Observed>) {
+        self.observed = observed.map(|observed| observed.aaguid).or(self.observed);
+        if self.row.relying_party.attestation.is_none() {
+            let fidelity = made::faithful(made, observed);
+            self.unfaithful = self.unfaithful.take().or(fidelity.err());
+        }
+    }
+
     /// Makes a passkey on the authenticator that has one of that name, or on a new one.
-    async fn create(
+    pub(super) async fn create(
         &mut self,
-        index: usize,
-        name: &str,
-        spec: &StepSpec,
+        (index, name, spec): (usize, &str, &StepSpec),
         made: &ProviderInContext,
+        client: Client,
         options: &Value,
     ) -> Result<MadeOrNot, String> {
         let kept = spec
@@ -73,10 +79,14 @@ impl Player<'_> {
             let seed = self.seed.derive(&format!("step {index}"));
             SoftwareAuthenticator::new(made.model.clone(), seed)
         });
-        let client = made::client(self.rp.origin(), spec, &made.model);
         let asked = (spec, options, &self.values);
         let response = work(Client::create, client, &mut authenticator, asked).await;
         self.passkeys.insert(name.to_owned(), authenticator);
+        if let Ok(Ok(response)) = &response
+            && spec.mutation.is_none()
+        {
+            self.observe(made, response.observed.as_ref());
+        }
         response
     }
 
@@ -100,7 +110,9 @@ impl Player<'_> {
             options["allowCredentials"] = json!([]);
         }
         self.between(spec).await?;
-        match self.get(spec, &options).await? {
+        let origin = self.rp.origin().to_owned();
+        let client = |model: &AuthenticatorModel| made::client(&origin, spec, model);
+        match self.get(spec, &options, client).await? {
             Ok(made) => {
                 self.finish(user, CeremonyKind::Authentication, spec, made.response)
                     .await
@@ -110,16 +122,21 @@ impl Player<'_> {
     }
 
     /// Uses the passkey that the step names.
-    async fn get(&mut self, spec: &StepSpec, options: &Value) -> Result<MadeOrNot, String> {
+    pub(super) async fn get(
+        &mut self,
+        spec: &StepSpec,
+        options: &Value,
+        client: impl FnOnce(&AuthenticatorModel) -> Client,
+    ) -> Result<MadeOrNot, String> {
         let name = spec.credential.as_deref().unwrap_or("passkey");
         let mut authenticator = self
             .passkeys
             .remove(name)
             .ok_or_else(|| format!("no passkey '{name}' was registered before"))?;
         let kept = authenticator.model.clone();
-        made::override_model(&mut authenticator.model, spec);
+        authenticator.model.override_with(spec);
         made::set_backup_state(&mut authenticator, spec.backup_state);
-        let client = made::client(self.rp.origin(), spec, &authenticator.model);
+        let client = client(&authenticator.model);
         let asked = (spec, options, &self.values);
         let response = work(Client::get, client, &mut authenticator, asked).await;
         authenticator.model = kept;
@@ -128,7 +145,7 @@ impl Player<'_> {
     }
 
     /// What happens between the options and the response.
-    async fn between(&mut self, spec: &StepSpec) -> Result<(), String> {
+    pub(super) async fn between(&mut self, spec: &StepSpec) -> Result<(), String> {
         if let Some(seconds) = spec.wait_seconds {
             self.rp.controlled()?.advance_clock(seconds);
         }
@@ -225,7 +242,7 @@ impl Player<'_> {
     ) -> Outcome {
         let answer = self.api.post(user, path(ceremony), &response).await;
         self.messages.push(Message::Response { ceremony, response });
-        outcome(answer)
+        answer.outcome()
     }
 
     /// Posts the same response several times at once: accepted when more than one was taken, refused when one was.
@@ -244,9 +261,12 @@ impl Player<'_> {
         let mut posts = JoinSet::new();
         for mut connection in connections {
             let (user, response) = (user.to_owned(), response.clone());
-            posts.spawn(
-                async move { outcome(connection.post(&user, path(ceremony), &response).await) },
-            );
+            posts.spawn(async move {
+                connection
+                    .post(&user, path(ceremony), &response)
+                    .await
+                    .outcome()
+            });
         }
         self.messages.push(Message::Response { ceremony, response });
         Ok(of_several(&posts.join_all().await))
@@ -268,7 +288,8 @@ fn of_several(outcomes: &[Outcome]) -> Outcome {
     }
 }
 
-const fn path(ceremony: CeremonyKind) -> &'static str {
+/// The path that takes the response of a ceremony; its options are below.
+pub(super) const fn path(ceremony: CeremonyKind) -> &'static str {
     match ceremony {
         CeremonyKind::Registration => "/webauthn/registration",
         CeremonyKind::Authentication => "/webauthn/authentication",

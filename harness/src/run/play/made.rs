@@ -4,7 +4,7 @@ use passkey_authenticators::{Client, ClientError, Observed, SoftwareAuthenticato
 use passkey_model::{
     library::{Library, ProviderInContext},
     platform::Context,
-    provider::{AttestationKind, AuthenticatorModel, PasskeyType, Transport, UserVerification},
+    provider::{AttestationKind, AuthenticatorModel, PasskeyType, Transport},
     scenario::{Mediation, StepSpec},
     verdict::Outcome,
 };
@@ -20,29 +20,8 @@ pub(super) fn in_step(library: &Library, spec: &StepSpec) -> Result<ProviderInCo
     let provider = library
         .provider(id)
         .ok_or_else(|| format!("there is no provider '{id}'"))?;
-    let mut made = spec.context.as_ref().map_or_else(
-        || ProviderInContext {
-            claim: provider.claim.clone(),
-            model: provider.model.clone(),
-        },
-        |context| provider.made_in(context),
-    );
-    override_model(&mut made.model, spec);
-    if let Some(aaguid) = spec.aaguid {
-        made.model.aaguid = aaguid;
-        made.claim.aaguid = aaguid;
-    }
-    if let Some(attestation) = spec.attestation {
-        made.model.attestation = attestation;
-        made.claim.attestation = attestation;
-    }
-    if let Some(eligible) = spec.backup_eligible {
-        made.claim.passkey_type = if eligible {
-            PasskeyType::Synced
-        } else {
-            PasskeyType::DeviceBound
-        };
-    }
+    let mut made = provider.made_where(spec.context.as_ref());
+    made.override_with(spec);
     Ok(made)
 }
 
@@ -52,20 +31,6 @@ pub(super) fn set_backup_state(authenticator: &mut SoftwareAuthenticator, state:
     let ids: Vec<_> = kept.map(|credential| credential.id.clone()).collect();
     for (id, state) in ids.iter().zip(state.into_iter().cycle()) {
         authenticator.set_backup_state(id, state);
-    }
-}
-
-/// Has a model do what the step says instead.
-pub(super) fn override_model(model: &mut AuthenticatorModel, spec: &StepSpec) {
-    model.backup_eligible = spec.backup_eligible.unwrap_or(model.backup_eligible);
-    model.backup_state = spec.backup_state.unwrap_or(model.backup_state);
-    if let Some(algorithm) = spec.algorithm {
-        model.algorithms = vec![algorithm];
-    }
-    match spec.user_verified {
-        Some(true) => model.user_verification = UserVerification::Always,
-        Some(false) => model.user_verification = UserVerification::Never,
-        None => {}
     }
 }
 
@@ -105,14 +70,7 @@ pub(super) fn faithful(
             observed.aaguid, made.claim.aaguid
         ));
     }
-    let claimed = match made.claim.attestation {
-        AttestationKind::None => "none",
-        AttestationKind::PackedSelf
-        | AttestationKind::Packed
-        | AttestationKind::PackedUnknownRoot => "packed",
-        AttestationKind::FirstPartyApp => "x-first-party-app",
-        other => other.name(),
-    };
+    let claimed = made.claim.attestation.format();
     if observed.format != claimed || made.model.attestation != made.claim.attestation {
         return Err(format!(
             "the model attests with {} (format {}), the provider with {} (format {claimed})",

@@ -5,13 +5,19 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use passkey_authenticators::ca;
-use passkey_model::{Aaguid, library::Library, provider::AttestationKind, scenario::ModelMetadata};
+use passkey_authenticators::{ca, webdriver::chromium};
+use passkey_model::{
+    Aaguid, lane::Fixed, library::Library, provider::AttestationKind, scenario::ModelMetadata,
+};
 use passkey_reference_rp::trust::Anchors;
 use serde_json::{Value, json};
 
 /// Returns what a relying party trusts: metadata of the attested providers and of the models that are named.
-pub(super) fn anchors(library: &Library, named: &BTreeMap<Aaguid, ModelMetadata>) -> Anchors {
+pub(super) fn anchors(
+    library: &Library,
+    named: &BTreeMap<Aaguid, ModelMetadata>,
+    lane: &Fixed,
+) -> Anchors {
     let providers = || library.providers.iter().map(|located| &located.value.claim);
     let of = |kind| {
         providers()
@@ -19,7 +25,7 @@ pub(super) fn anchors(library: &Library, named: &BTreeMap<Aaguid, ModelMetadata>
             .map(|claim| claim.aaguid)
     };
     Anchors {
-        metadata: metadata(of(AttestationKind::Packed).collect(), named),
+        metadata: metadata(of(AttestationKind::Packed).collect(), named, lane),
         first_party_roots: ca::first_party()
             .map(|ca| ca.root().to_vec())
             .into_iter()
@@ -30,11 +36,16 @@ pub(super) fn anchors(library: &Library, named: &BTreeMap<Aaguid, ModelMetadata>
     }
 }
 
-fn metadata(attested: Vec<Aaguid>, named: &BTreeMap<Aaguid, ModelMetadata>) -> Arc<Value> {
+fn metadata(
+    attested: Vec<Aaguid>,
+    named: &BTreeMap<Aaguid, ModelMetadata>,
+    lane: &Fixed,
+) -> Arc<Value> {
     let mut payload = of_providers(attested);
+    let named = named.iter();
     let own: Vec<Value> = named
-        .iter()
         .filter_map(|(model, said)| entry(*model, *said))
+        .chain(of_browser(lane))
         .collect();
     if own.is_empty() {
         return payload;
@@ -60,6 +71,13 @@ fn of_providers(attested: Vec<Aaguid>) -> Arc<Value> {
             metadata
         }
     }
+}
+
+/// Makes the entry of a lane whose browser attests with a certificate of its own.
+fn of_browser(lane: &Fixed) -> Option<Value> {
+    let attests = lane.attestation == Some(AttestationKind::Packed);
+    let model = lane.aaguid.filter(|_| attests)?;
+    Some(ca::metadata_entry(model, chromium::BATCH_CERTIFICATE))
 }
 
 /// Makes the entry of one model: a certified one, with one change.

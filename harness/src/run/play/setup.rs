@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use passkey_model::{
+    lane::Fixed,
     library::Library,
     row::Row,
     scenario::{CounterPolicy, Requirement},
@@ -56,7 +57,10 @@ pub(super) fn config(
     Ok(Config {
         expected: Expected {
             rp_id: RP_ID.to_owned(),
-            origin: ORIGIN.to_owned(),
+            origins: [ORIGIN.to_owned()]
+                .into_iter()
+                .chain(settings.related_origins.clone())
+                .collect(),
             cross_origin: settings.cross_origin_expected,
             top_origins: settings.top_origins.clone(),
             user_verification: requirement.to_owned(),
@@ -71,7 +75,7 @@ pub(super) fn config(
             single_device_required: settings.single_device_required,
             attestation_required: settings.attestation_required,
             counter_must_rise: settings.counter != Some(CounterPolicy::Report),
-            anchors: metadata::anchors(library, &settings.metadata),
+            anchors: metadata::anchors(library, &settings.metadata, &row.lane.fixed),
             policy: row
                 .policy
                 .as_ref()
@@ -84,6 +88,9 @@ pub(super) fn config(
         lists_credentials: !settings.omit_allow_credentials,
         limits: Limits::default(),
         defects,
+        options_timeout: settings.options_timeout,
+        related_origins: settings.related_origins.clone(),
+        embedders: settings.embedders.clone(),
     })
 }
 
@@ -97,7 +104,7 @@ pub(crate) fn for_people(library: &Library, users: &[&str], policy: Option<Value
     });
     let expected = Expected {
         rp_id: RP_ID.to_owned(),
-        origin: ORIGIN.to_owned(),
+        origins: vec![ORIGIN.to_owned()],
         cross_origin: false,
         top_origins: Vec::new(),
         user_verification: "required".to_owned(),
@@ -106,7 +113,7 @@ pub(crate) fn for_people(library: &Library, users: &[&str], policy: Option<Value
         single_device_required: false,
         attestation_required: false,
         counter_must_rise: true,
-        anchors: metadata::anchors(library, &BTreeMap::new()),
+        anchors: metadata::anchors(library, &BTreeMap::new(), &Fixed::default()),
         policy,
         switches: Switches::default(),
     };

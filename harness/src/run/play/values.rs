@@ -26,6 +26,13 @@ pub(super) fn at_start(row: &Row, seed: &Seed) -> Values {
     LONG_IDS.into_iter().map(long).collect()
 }
 
+/// Returns the ID of a passkey that was registered.
+pub(super) fn credential_id(values: &Values, passkey: &str) -> Option<String> {
+    let name = passkey.to_ascii_uppercase().replace('-', "_");
+    let id = values.get(&format!("{name}_CREDENTIAL_ID"))?;
+    id.as_str().map(str::to_owned)
+}
+
 /// Adds what a registration made: `$CONTROL_CREDENTIAL_ID` and `$CONTROL_USER_HANDLE` for a passkey `control`.
 pub(super) fn add(values: &mut Values, passkey: &str, options: &Value, response: &Value) {
     let name = passkey.to_ascii_uppercase().replace('-', "_");

@@ -1,0 +1,250 @@
+//! What a row's browser reaches: the row's relying party under its own hosts, and the harness where its provider should be.
+//!
+//! Every request goes to the relying party as it is, and every answer back as it is. What is posted as JSON is told to the row, which
+//! lets options go on to the page when it has done what happens in between.
+
+use std::{
+    net::SocketAddr,
+    pin::Pin,
+    sync::{Mutex, PoisonError},
+};
+
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{body::Bytes, client::conn::http1};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::{
+    net::TcpStream,
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
+
+use super::{
+    REQUEST_LIMIT,
+    api::{Answer, LARGEST_ANSWER, read},
+};
+use crate::browser::{Request, Response, Site};
+
+/// The host under which the extension finds its provider.
+pub(super) const PROVIDER: &str = "provider.test";
+/// The path that the extension asks.
+const CALL: &str = "/call";
+
+/// Something that happened on the row's page.
+pub(super) enum Event {
+    /// The extension asks what to answer the page.
+    Call {
+        /// What it says: kind, origin, options.
+        call: Value,
+        /// Takes what the extension is to do.
+        answer: oneshot::Sender<Value>,
+    },
+    /// The page posted JSON, and the relying party answered; options reach the page when `go_on` is dropped.
+    Posted {
+        path: String,
+        request: Value,
+        answer: Answer,
+        go_on: oneshot::Sender<()>,
+    },
+}
+
+/// What a request said of the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Said {
+    pub path: String,
+    pub user_agent: String,
+    /// The `Sec-CH-UA-*` headers, lower case, sorted.
+    pub hints: Vec<(String, String)>,
+}
+
+/// The site of one row.
+pub(super) struct RowSite {
+    rp: SocketAddr,
+    /// The domain under which every host is the relying party's.
+    domain: String,
+    hosts: Vec<String>,
+    events: mpsc::UnboundedSender<Event>,
+    said: Mutex<Vec<Said>>,
+}
+
+impl RowSite {
+    /// Makes the site of a relying party that listens at an address; it is reached under its RP ID, every host below that, and other
+    /// hosts that are named.
+    pub(super) fn new(
+        rp: SocketAddr,
+        rp_id: &str,
+        hosts: Vec<String>,
+    ) -> (Self, mpsc::UnboundedReceiver<Event>) {
+        let (events, received) = mpsc::unbounded_channel();
+        let site = Self {
+            rp,
+            domain: rp_id.to_owned(),
+            hosts,
+            events,
+            said: Mutex::default(),
+        };
+        (site, received)
+    }
+
+    /// Returns what the requests for pages and the requests of their scripts said of the client, in order.
+    pub(super) fn said(&self) -> Vec<Said> {
+        self.said
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn note(&self, request: &Request) {
+        if request.target.starts_with("/pages/") {
+            return;
+        }
+        let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
+        let headers = &request.headers;
+        let mut hints: Vec<_> = headers
+            .iter()
+            .filter(|(name, _)| name.as_str().starts_with("sec-ch-ua"))
+            .map(|(name, value)| (name.as_str().to_owned(), text(value)))
+            .collect();
+        hints.sort();
+        let said = Said {
+            path: request.target.clone(),
+            user_agent: headers
+                .get(header::USER_AGENT)
+                .map(text)
+                .unwrap_or_default(),
+            hints,
+        };
+        self.said
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(said);
+    }
+
+    async fn relying_party(&self, request: Request) -> Response {
+        self.note(&request);
+        let posted = (request.method == Method::POST)
+            .then(|| serde_json::from_slice(&request.body).unwrap_or(Value::Null));
+        let path = request.target.clone();
+        let forwarded = timeout(REQUEST_LIMIT, self.forward(request)).await;
+        let (response, answer) = match forwarded {
+            Ok(Ok(response)) => {
+                let answer = read(response.status().as_u16(), response.body());
+                (response, answer)
+            }
+            Ok(Err(how)) => (gateway(&how), Answer::crashed(how)),
+            Err(_) => (gateway("no answer in time"), Answer::hung()),
+        };
+        if let Some(request) = posted {
+            let are_options = path.ends_with("/options");
+            let (go_on, gone_on) = oneshot::channel();
+            let event = Event::Posted {
+                path,
+                request,
+                answer,
+                go_on,
+            };
+            // A row that is over listens no more, and neither does its page.
+            if self.events.send(event).is_ok() && are_options {
+                let _ = gone_on.await;
+            }
+        }
+        response
+    }
+
+    async fn forward(&self, request: Request) -> Result<Response, String> {
+        let stream = TcpStream::connect(self.rp)
+            .await
+            .map_err(|error| error.to_string())?;
+        stream
+            .set_nodelay(true)
+            .map_err(|error| error.to_string())?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| error.to_string())?;
+        // Ends with the connection; what went wrong shows in the exchange.
+        tokio::spawn(connection);
+        let mut forwarded = http::Request::builder()
+            .method(request.method)
+            .uri(request.target)
+            .body(Full::new(request.body))
+            .map_err(|error| error.to_string())?;
+        *forwarded.headers_mut() = of_message(request.headers);
+        let host = HeaderValue::from_str(&request.host).map_err(|error| error.to_string())?;
+        forwarded.headers_mut().insert(header::HOST, host);
+        sender.ready().await.map_err(|error| error.to_string())?;
+        let response = sender
+            .send_request(forwarded)
+            .await
+            .map_err(|error| error.to_string())?;
+        let (head, body) = response.into_parts();
+        let body = Limited::new(body, LARGEST_ANSWER)
+            .collect()
+            .await
+            .map_err(|error| error.to_string())?;
+        let mut response = Response::new(body.to_bytes());
+        *response.status_mut() = head.status;
+        *response.headers_mut() = of_message(head.headers);
+        Ok(response)
+    }
+
+    async fn provider(&self, request: Request) -> Response {
+        let call = serde_json::from_slice(&request.body);
+        let (Ok(call), true) = (call, request.target == CALL) else {
+            return plain(StatusCode::NOT_FOUND, "the provider answers POST /call");
+        };
+        let (answer, answered) = oneshot::channel();
+        let nobody = || json!({ "do": "error", "name": "NotAllowedError", "message": "no row asks for a passkey" });
+        let answer = match self.events.send(Event::Call { call, answer }) {
+            Ok(()) => answered.await.unwrap_or_else(|_| nobody()),
+            Err(_) => nobody(),
+        };
+        let mut response = plain(StatusCode::OK, &answer.to_string());
+        let json = HeaderValue::from_static("application/json");
+        response.headers_mut().insert(header::CONTENT_TYPE, json);
+        response
+    }
+}
+
+impl Site for RowSite {
+    fn serves(&self, host: &str) -> bool {
+        let below = host.strip_suffix(&self.domain);
+        host == PROVIDER
+            || below.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+            || self.hosts.iter().any(|known| known == host)
+    }
+
+    fn answer(&self, request: Request) -> Pin<Box<dyn Future<Output = Response> + Send + '_>> {
+        Box::pin(async move {
+            if request.host == PROVIDER {
+                self.provider(request).await
+            } else {
+                self.relying_party(request).await
+            }
+        })
+    }
+}
+
+/// Leaves out the headers that belong to a connection, not to the message (RFC 9110, 7.6.1): both sides have connections of their own.
+fn of_message(mut headers: HeaderMap) -> HeaderMap {
+    for name in [
+        header::CONNECTION,
+        header::TRANSFER_ENCODING,
+        header::CONTENT_LENGTH,
+        header::UPGRADE,
+        header::TE,
+    ] {
+        headers.remove(name);
+    }
+    headers
+}
+
+fn gateway(how: &str) -> Response {
+    plain(StatusCode::BAD_GATEWAY, how)
+}
+
+fn plain(status: StatusCode, text: &str) -> Response {
+    let mut response = Response::new(Bytes::from(text.to_owned()));
+    *response.status_mut() = status;
+    response
+}
