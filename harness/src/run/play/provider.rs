@@ -13,7 +13,7 @@ use super::{
 };
 
 impl Player<'_> {
-    /// Answers a call of the extension: what it is to do, as `harness/../extension/page.js` has it.
+    /// Answers a call of the extension: what it is to do, as `authenticators/extension/page.js` has it.
     pub(super) async fn answer(
         &mut self,
         ceremony: &mut Ceremony<'_>,
