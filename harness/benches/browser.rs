@@ -141,8 +141,8 @@ async fn measure(place: &Place, harness: &Harness) -> f64 {
 }
 
 fn main() -> ExitCode {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
-    let (library, rows) = cli::rows(&root).expect("scenarios");
+    let root = Path::new("scenarios");
+    let (library, rows) = cli::rows(root).expect("scenarios");
     let place = match Place::from_environment(Browser::Chromium) {
         Ok(place) => place,
         Err(missing) => {

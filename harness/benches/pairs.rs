@@ -49,8 +49,8 @@ struct Harness {
 
 impl Harness {
     fn load() -> Self {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
-        let (library, rows) = cli::rows(&root).expect("scenarios");
+        let root = Path::new("scenarios");
+        let (library, rows) = cli::rows(root).expect("scenarios");
         let row = rows.into_iter().find(|row| row.name.to_string() == ROW);
         Self {
             runner: Runner {

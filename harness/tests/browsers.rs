@@ -80,7 +80,6 @@ impl Run {
                 .map(move |browser| format!("{row}::{browser}"))
         });
         let mut child = Command::new(env!("CARGO_BIN_EXE_passkey-harness"))
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
             .env("PASSKEY_TEST_PASS", "temporary access pass")
             .env("PASSKEY_BROWSERS", "1")
             .env_remove("PASSKEY_SHARD")

@@ -15,7 +15,7 @@ use std::{
 const ROW: &str = "matrix::register-then-sign-in::all-types::bitwarden::windows-current.same-device::windows-current.same-device::software";
 
 fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+    Path::new(".")
 }
 
 fn harness(arguments: &[&str]) -> Output {

@@ -19,7 +19,7 @@ const NAMES_HEADER: &str = "\
 ";
 
 fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+    Path::new(".")
 }
 
 fn updating() -> bool {

@@ -18,8 +18,7 @@ struct Told {
 }
 
 async fn run_all(seed: u64) -> Vec<(String, Told)> {
-    let (library, rows) =
-        cli::rows(&Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios")).unwrap();
+    let (library, rows) = cli::rows(Path::new("scenarios")).unwrap();
     let runner = Arc::new(Runner {
         library: Arc::new(library),
         seed,

@@ -30,7 +30,7 @@ const VARIABLES: [&str; 6] = [
 ];
 
 fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+    Path::new(".")
 }
 
 /// Returns a folder of a test's own, empty.

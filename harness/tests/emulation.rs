@@ -36,8 +36,8 @@ hints.then(hints => done({
 
 /// The user agents in the scenario files, by platform and version.
 fn user_agents() -> BTreeMap<String, UserAgent> {
-    let scenarios = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
-    let (library, _) = cli::rows(&scenarios).unwrap();
+    let scenarios = Path::new("scenarios");
+    let (library, _) = cli::rows(scenarios).unwrap();
     let platforms = library.platforms.into_iter().map(|platform| platform.value);
     platforms
         .flat_map(|platform| {

@@ -17,8 +17,8 @@ use passkey_model::{
 use proptest::{collection::vec, prelude::*, sample::select, test_runner::TestCaseResult};
 
 static LIBRARY: LazyLock<Library> = LazyLock::new(|| {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
-    load::library(&root).expect("scenarios")
+    let root = Path::new("scenarios");
+    load::library(root).expect("scenarios")
 });
 
 /// A row in full: its name and everything that it says, but for the line of the grid, which moves with the order of entries.

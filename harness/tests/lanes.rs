@@ -27,13 +27,12 @@ const NOWHERE: &str = "/no/such/chromedriver";
 const IN_EVERY_LANE: &str = "matrix::register-then-sign-in::all-types::bitwarden::windows-current.same-device::windows-current.same-device";
 
 fn scenarios() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios")
+    PathBuf::from("scenarios")
 }
 
 /// Runs the command line with these variables and none of those that it reads otherwise.
 fn harness(variables: &[(&str, &str)], arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_passkey-harness"));
-    command.current_dir(env!("CARGO_MANIFEST_DIR"));
     for ours in [
         "CHROMEDRIVER",
         "WEBDRIVER_URL",

@@ -9,7 +9,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     env,
     panic::{AssertUnwindSafe, catch_unwind},
-    path::{Path, PathBuf},
+    path::{self, Path, PathBuf},
     process::ExitCode,
     sync::Arc,
 };
@@ -34,8 +34,7 @@ const SEED: &str = "PASSKEY_SEED";
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let (library, rows) = match cli::rows(&root.join("scenarios")) {
+    let (library, rows) = match cli::rows(Path::new("scenarios")) {
         Ok(found) => found,
         Err(mistakes) => {
             eprintln!("{}", mistakes.join("\n"));
@@ -67,7 +66,8 @@ fn main() -> ExitCode {
             turns,
             ..Runner::default()
         },
-        snapshots: root.join("snapshots"),
+        // Absolute, since insta would look beside this file.
+        snapshots: path::absolute("snapshots").expect("a working directory"),
         handle: runtime.handle().clone(),
     });
     if !arguments.list {

@@ -1,10 +1,7 @@
 //! The scenario files themselves: the grid against the oracle, names, and what is said of bad files.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::PathBuf};
 
 use passkey_harness::{cli, load};
 use passkey_model::{
@@ -18,7 +15,7 @@ use passkey_model::{
 };
 
 fn scenarios() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios")
+    PathBuf::from("scenarios")
 }
 
 fn credential(made: &ProviderInContext) -> CredentialFacts {

@@ -23,7 +23,6 @@ impl Gate {
     /// Serves the reference relying party with the built binary.
     pub fn open() -> Self {
         let mut served = Command::new(env!("CARGO_BIN_EXE_passkey-harness"))
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
             .args(["serve", "--port", "0"])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
