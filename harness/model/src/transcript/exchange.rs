@@ -9,12 +9,19 @@ use sha2::{Digest, Sha256};
 use super::{Message, Redactor, StepRecord, decode};
 use crate::row::{Role, Row, Step};
 
-/// Members that name people or things and decide nothing.
-const NAMES: [&str; 4] = ["name", "displayName", "username", "description"];
+/// Members that decide nothing: those that name people or things, and the one that Chromium adds to client data at random
+/// (its `collected_client_data`), which would make two runs of one row two exchanges. A row about it has it in its mutation.
+const UNTOLD: [&str; 5] = [
+    "name",
+    "displayName",
+    "username",
+    "description",
+    "other_keys_can_be_added_here",
+];
 
 /// Returns the SHA-256, hexadecimal, of the decoded and redacted requests of the subject, its mutations and the policy in force.
 ///
-/// Neither user agent, hints, headers, ports and versions nor names are in it. Challenges and IDs of the subject's options
+/// Neither user agent, hints, headers, ports and versions nor names are in it, nor what a browser adds at random. Challenges and IDs of the subject's options
 /// are numbered first, so that it shows whether the response repeats them.
 #[must_use]
 pub fn exchange(row: &Row, records: &[StepRecord], rp_id: &str) -> String {
@@ -94,7 +101,7 @@ impl Serialize for Seen<'_> {
         match (self.value, self.redactor) {
             (Value::Object(members), _) => {
                 let members = members.iter();
-                let shown = members.filter(|(name, _)| !NAMES.contains(&name.as_str()));
+                let shown = members.filter(|(name, _)| !UNTOLD.contains(&name.as_str()));
                 serializer.collect_map(shown.map(|(name, value)| (name, below(value))))
             }
             (Value::Array(items), _) => serializer.collect_seq(items.iter().map(below)),
@@ -103,5 +110,22 @@ impl Serialize for Seen<'_> {
             }
             (other, _) => other.serialize(serializer),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_chromium_adds_at_random_makes_no_other_exchange() {
+        let plain = json!({ "type": "webauthn.get" });
+        let mut greased = plain.clone();
+        greased["other_keys_can_be_added_here"] = json!("do not compare clientDataJSON");
+        let told = |value| {
+            let redactor = None;
+            serde_json::to_value(Seen { value, redactor }).unwrap()
+        };
+        assert_eq!(told(&greased), told(&plain));
     }
 }
