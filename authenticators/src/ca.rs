@@ -76,7 +76,7 @@ pub fn first_party() -> Option<&'static TestCa> {
 
 impl TestCa {
     fn new(name: &'static str) -> Option<Self> {
-        let key = Key::new(Algorithm::ES256, &Seed::new(0, name))?;
+        let key = Self::root_key(name)?;
         let intermediate_name = format!("{name} Intermediate");
         let intermediate_key = Key::new(Algorithm::ES256, &Seed::new(0, &intermediate_name))?;
         let root = Contents::of_ca(name, name).certificate(&key, &key);
@@ -113,6 +113,25 @@ impl TestCa {
         };
         issued.insert(aaguid, new.clone());
         Some(new)
+    }
+
+    /// Issues the certificate of a model for U2F, by the root itself: a raw message carries this one alone, and it names no
+    /// AAGUID (FIDO U2F Raw Message Formats 1.2, 4.3). Returns it with its key.
+    pub(crate) fn issue_u2f(&self, aaguid: Aaguid) -> Option<(Key, Vec<u8>)> {
+        let key = self.attestation_key(aaguid)?;
+        let root_key = Self::root_key(self.name)?;
+        let contents = Contents {
+            issuer: self.name.to_owned(),
+            serial: format!("{} {aaguid} U2F", self.name),
+            aaguid_extension: None,
+            ..self.leaf(aaguid)
+        };
+        let certificate = contents.certificate(&key, &root_key);
+        Some((key, certificate))
+    }
+
+    fn root_key(name: &str) -> Option<Key> {
+        Key::new(Algorithm::ES256, &Seed::new(0, name))
     }
 
     /// Returns the key that signs attestation statements of a model.

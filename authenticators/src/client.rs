@@ -8,7 +8,7 @@ use crate::{
     crate_stack,
     mutate::{Applier, MutationError, Values},
     options::{self, text, wrong},
-    software::SoftwareAuthenticator,
+    software::{self, SoftwareAuthenticator},
     stages,
 };
 
@@ -98,37 +98,17 @@ impl Client {
                 crate_stack::make(authenticator, &request, options)?
             }
         };
-        let transports: Vec<Value> = authenticator
-            .model
-            .transports
-            .iter()
-            .map(|transport| json!(transport))
-            .collect();
-        let mut response = self.envelope(
-            &made.credential_id,
-            json!({ "credProps": { "rk": request.discoverable } }),
-        );
-        response.insert(
-            "response".to_owned(),
-            json!({
-                "publicKey": made.public_key.as_deref().map(base64url),
-                "clientDataJSON": base64url(&client_data),
-                "attestationObject": base64url(&made.attestation_object),
-                "authenticatorData": base64url(&made.authenticator_data),
-                "publicKeyAlgorithm": made.algorithm,
-                "transports": transports,
-            }),
-        );
-        let observed = Observed {
-            aaguid: made.aaguid,
-            format: made.format,
-            backup_eligible: made.flags & 0x08 != 0,
-            credential_id: made.credential_id,
-        };
-        Ok(Made {
-            response: stages::response(response, &change)?,
-            observed: Some(observed),
-        })
+        // As `getTransports()` has them: in lexicographical order (WebAuthn L3, 5.2.1).
+        let transports = authenticator.model.transports.iter();
+        let mut transports: Vec<Value> = transports.map(|transport| json!(transport)).collect();
+        transports.sort_by(|one, other| one.as_str().cmp(&other.as_str()));
+        self.registered(
+            made,
+            &client_data,
+            transports,
+            request.discoverable,
+            &change,
+        )
     }
 
     /// Uses a passkey as `navigator.credentials.get()` does.
@@ -154,24 +134,72 @@ impl Client {
             Engine::Model => authenticator.use_one(&request, &change)?,
             Engine::Ctap | Engine::SoftToken => crate_stack::assert(authenticator, &request)?,
         };
-        let mut response = self.envelope(&asserted.credential_id, json!({}));
+        let user_handle = Some(asserted.user_handle.as_slice());
+        self.asserted(&asserted, user_handle, &client_data, &change)
+    }
+
+    /// Builds the response to a registration, whoever made the passkey (WebAuthn L3, 5.1, RegistrationResponseJSON).
+    pub(crate) fn registered(
+        &self,
+        made: software::Made,
+        client_data: &[u8],
+        transports: Vec<Value>,
+        discoverable: bool,
+        change: &Applier<'_>,
+    ) -> Result<Made, ClientError> {
+        let mut response = self.envelope(
+            &made.credential_id,
+            json!({ "credProps": { "rk": discoverable } }),
+        );
         response.insert(
             "response".to_owned(),
             json!({
-                "clientDataJSON": base64url(&client_data),
-                "authenticatorData": base64url(&asserted.authenticator_data),
-                "signature": base64url(&asserted.signature),
-                "userHandle": base64url(&asserted.user_handle),
+                "publicKey": made.public_key.as_deref().map(base64url),
+                "clientDataJSON": base64url(client_data),
+                "attestationObject": base64url(&made.attestation_object),
+                "authenticatorData": base64url(&made.authenticator_data),
+                "publicKeyAlgorithm": made.algorithm,
+                "transports": transports,
             }),
         );
+        let observed = Observed {
+            aaguid: made.aaguid,
+            format: made.format,
+            backup_eligible: made.flags & 0x08 != 0,
+            credential_id: made.credential_id,
+        };
         Ok(Made {
-            response: stages::response(response, &change)?,
+            response: stages::response(response, change)?,
+            observed: Some(observed),
+        })
+    }
+
+    /// Builds the response to a sign-in, whoever signed (WebAuthn L3, 5.1, AuthenticationResponseJSON).
+    pub(crate) fn asserted(
+        &self,
+        asserted: &software::Asserted,
+        user_handle: Option<&[u8]>,
+        client_data: &[u8],
+        change: &Applier<'_>,
+    ) -> Result<Made, ClientError> {
+        let mut members = json!({
+            "clientDataJSON": base64url(client_data),
+            "authenticatorData": base64url(&asserted.authenticator_data),
+            "signature": base64url(&asserted.signature),
+        });
+        if let Some(user_handle) = user_handle {
+            members["userHandle"] = json!(base64url(user_handle));
+        }
+        let mut response = self.envelope(&asserted.credential_id, json!({}));
+        response.insert("response".to_owned(), members);
+        Ok(Made {
+            response: stages::response(response, change)?,
             observed: None,
         })
     }
 
     /// The RP ID has to be the origin's host or a domain above it (WebAuthn L3, 5.1.3 step 8).
-    fn rp_id(&self, id: Option<&Value>) -> Result<String, ClientError> {
+    pub(crate) fn rp_id(&self, id: Option<&Value>) -> Result<String, ClientError> {
         let host = self.origin.split("://").nth(1).unwrap_or_default();
         let host = host.split(':').next().unwrap_or_default();
         let id = id.and_then(Value::as_str).unwrap_or(host);
@@ -187,7 +215,7 @@ impl Client {
     }
 
     /// Returns the client data JSON (5.8.1.1) and the hash that the authenticator is given.
-    fn client_data(
+    pub(crate) fn client_data(
         &self,
         ceremony: &str,
         options: &Value,
@@ -224,10 +252,18 @@ impl Client {
 
 /// Only the model takes mutations of what an authenticator makes; what the client makes is changed whoever signs.
 fn takes(authenticator: &SoftwareAuthenticator, change: &Applier<'_>) -> Result<(), MutationError> {
+    if authenticator.model.engine == Engine::Model {
+        return Ok(());
+    }
+    changes_the_client(change)
+}
+
+/// Refuses a mutation of what the authenticator makes.
+pub(crate) fn changes_the_client(change: &Applier<'_>) -> Result<(), MutationError> {
     let of_the_client = [Stage::ClientData, Stage::ClientDataHash, Stage::Response];
-    let stage = change.stage();
-    if authenticator.model.engine == Engine::Model
-        || stage.is_none_or(|stage| of_the_client.contains(&stage))
+    if change
+        .stage()
+        .is_none_or(|stage| of_the_client.contains(&stage))
     {
         return Ok(());
     }

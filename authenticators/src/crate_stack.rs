@@ -40,7 +40,7 @@ use crate::{
 };
 
 /// The crate takes a timeout and does not use it here.
-const TIMEOUT_MS: u32 = 60_000;
+pub(crate) const TIMEOUT_MS: u32 = 60_000;
 
 /// Makes a passkey by the crate's code.
 pub(crate) fn make(
@@ -52,7 +52,7 @@ pub(crate) fn make(
         // Neither knows a registration that nobody consents to.
         return Err(ClientError::Refused("NotAllowedError"));
     }
-    let asked = creation(request, options)?;
+    let asked = creation(request.rp_id, &request.user_handle, request.uv, options)?;
     let hash = request.client_data_hash.clone();
     let object = if authenticator.model.engine == Engine::SoftToken {
         soft_token::register(authenticator, hash, asked)?
@@ -67,7 +67,9 @@ pub(crate) fn make(
         let made = stack.perform_register(hash, asked, TIMEOUT_MS);
         made.map_err(refused)?.response.attestation_object
     };
-    conveyed(&object, request).ok_or_else(|| wrong("the crate's attestation object cannot be read"))
+    let keeps_statement = request.attestation != AttestationKind::None;
+    conveyed(&object, keeps_statement, request.hide_aaguid)
+        .ok_or_else(|| wrong("the crate's attestation object cannot be read"))
 }
 
 /// Uses a passkey by the crate's code.
@@ -121,8 +123,10 @@ const fn policy(uv: bool) -> UserVerificationPolicy {
 }
 
 /// Writes the relying party's options as the crate takes them; what it does not send on is left out.
-fn creation(
-    request: &MakeRequest<'_>,
+pub(crate) fn creation(
+    rp_id: &str,
+    user_handle: &[u8],
+    uv: bool,
     options: &Value,
 ) -> Result<PublicKeyCredentialCreationOptions, ClientError> {
     let name = |pointer| text(options, pointer).unwrap_or_default().to_owned();
@@ -140,10 +144,10 @@ fn creation(
     Ok(PublicKeyCredentialCreationOptions {
         rp: RelyingParty {
             name: name("/rp/name"),
-            id: request.rp_id.to_owned(),
+            id: rp_id.to_owned(),
         },
         user: User {
-            id: request.user_handle.clone(),
+            id: user_handle.to_vec(),
             name: name("/user/name"),
             display_name: name("/user/displayName"),
         },
@@ -152,7 +156,7 @@ fn creation(
         timeout: None,
         exclude_credentials: Some(excluded.collect()),
         authenticator_selection: Some(AuthenticatorSelectionCriteria {
-            user_verification: policy(request.uv),
+            user_verification: policy(uv),
             ..AuthenticatorSelectionCriteria::default()
         }),
         hints: None,
@@ -162,7 +166,10 @@ fn creation(
     })
 }
 
-fn asking(request: &AssertRequest, allowed: &[Vec<u8>]) -> PublicKeyCredentialRequestOptions {
+pub(crate) fn asking(
+    request: &AssertRequest,
+    allowed: &[Vec<u8>],
+) -> PublicKeyCredentialRequestOptions {
     let allowed = allowed.iter().map(|id| AllowCredentials {
         type_: "public-key".to_owned(),
         id: id.clone(),
@@ -181,19 +188,19 @@ fn asking(request: &AssertRequest, allowed: &[Vec<u8>]) -> PublicKeyCredentialRe
 
 /// Reads an attestation object and conveys what was asked for (WebAuthn L3, 5.1.3 step 22): three members, no statement
 /// and perhaps no AAGUID where the relying party wants none.
-fn conveyed(object: &[u8], request: &MakeRequest<'_>) -> Option<Made> {
+pub(crate) fn conveyed(object: &[u8], keeps_statement: bool, hide_aaguid: bool) -> Option<Made> {
     let object = Cbor::decode(object)?;
     let mut data = object.get("authData")?.as_bytes()?.to_vec();
-    let (format, statement) = if request.attestation == AttestationKind::None {
-        ("none", Cbor::Map(Vec::new()))
-    } else {
+    let (format, statement) = if keeps_statement {
         (
             object.get("fmt")?.as_text()?,
             object.get("attStmt")?.clone(),
         )
+    } else {
+        ("none", Cbor::Map(Vec::new()))
     };
     let aaguid = data.get_mut(37..53)?;
-    if request.hide_aaguid {
+    if hide_aaguid {
         aaguid.fill(0);
     }
     let aaguid: [u8; 16] = (*aaguid).try_into().ok()?;

@@ -9,6 +9,7 @@ pub mod client;
 mod client_data;
 pub mod crate_stack;
 pub mod ctap;
+pub mod ctaphid;
 mod data;
 mod der;
 pub mod key;
@@ -22,10 +23,14 @@ mod signature;
 pub mod software;
 mod stages;
 mod statement;
+#[cfg(feature = "usb")]
+pub mod usb;
+#[cfg(all(feature = "virtual-key", target_os = "linux"))]
+pub mod virtual_key;
 #[cfg(feature = "webdriver")]
 pub mod webdriver;
 
 pub use client::{Client, ClientError, Made, Observed};
 pub use key::{Key, KeyError};
 pub use mutate::{MutationError, Values};
-pub use software::{Material, SoftwareAuthenticator};
+pub use software::{Credential, Material, SoftwareAuthenticator, UserNames};

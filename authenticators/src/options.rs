@@ -80,7 +80,7 @@ fn user_verified(
     verified.ok_or(ClientError::Refused("NotAllowedError"))
 }
 
-fn bytes(value: Option<&Value>, name: &str) -> Result<Vec<u8>, ClientError> {
+pub(crate) fn bytes(value: Option<&Value>, name: &str) -> Result<Vec<u8>, ClientError> {
     let decoded = value.and_then(Value::as_str).and_then(from_base64url);
     decoded.ok_or_else(|| wrong(&format!("{name} is not base64url")))
 }
@@ -98,7 +98,7 @@ pub(crate) fn ids(descriptors: Option<&Value>) -> Result<Vec<Vec<u8>>, ClientErr
 }
 
 /// Reads `residentKey`, and `requireResidentKey` where that is all there is (WebAuthn L3, 5.4.4).
-fn wants_discoverable(options: &Value) -> bool {
+pub(crate) fn wants_discoverable(options: &Value) -> bool {
     let required = options.pointer("/authenticatorSelection/requireResidentKey");
     match text(options, "/authenticatorSelection/residentKey") {
         Some(requirement) => requirement != "discouraged",
@@ -107,7 +107,7 @@ fn wants_discoverable(options: &Value) -> bool {
 }
 
 /// Reads the credProtect level that is asked for (CTAP 2.1, 12.1).
-fn protection(options: &Value) -> Result<Option<u8>, ClientError> {
+pub(crate) fn protection(options: &Value) -> Result<Option<u8>, ClientError> {
     match text(options, "/extensions/credentialProtectionPolicy") {
         None => Ok(None),
         Some("userVerificationOptional") => Ok(Some(1)),

@@ -52,17 +52,30 @@ pub struct Material {
 pub struct Credential {
     /// The credential ID.
     pub id: Vec<u8>,
-    /// The RP ID that it is scoped to.
+    /// The RP ID that it is scoped to; empty when it was made over U2F, which knows the hash alone.
     pub rp_id: String,
+    /// The SHA-256 of the RP ID, or U2F's application parameter.
+    pub rp_id_hash: Vec<u8>,
     /// The user handle.
     pub user_handle: Vec<u8>,
+    /// The user's name and display name, as far as a security key keeps them.
+    pub user_names: UserNames,
     /// The credProtect level, 1 to 3 (CTAP 2.1, 12.1).
     pub protection: u8,
     /// Whether it is found without its ID (WebAuthn L3, client-side discoverable credential).
     pub discoverable: bool,
-    key: Key,
-    sign_count: u32,
-    backup_state: bool,
+    pub(crate) key: Key,
+    pub(crate) sign_count: u32,
+    pub(crate) backup_state: bool,
+}
+
+/// What people call a user (WebAuthn L3, 5.4.1 and 5.4.3).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UserNames {
+    /// `user.name`.
+    pub name: Option<String>,
+    /// `user.displayName`.
+    pub display_name: Option<String>,
 }
 
 /// What a client asks of an authenticator when a passkey is made.
@@ -139,9 +152,10 @@ impl SoftwareAuthenticator {
 
     /// Returns the credentials that it keeps for a relying party.
     pub fn credentials<'a>(&'a self, rp_id: &'a str) -> impl Iterator<Item = &'a Credential> {
+        let hash = Sha256::digest(rp_id.as_bytes());
         self.credentials
             .iter()
-            .filter(move |credential| credential.rp_id == rp_id)
+            .filter(move |credential| credential.rp_id_hash == hash[..])
     }
 
     /// Tells whether the UV flag is set when this is asked; nothing when the request cannot be met.
@@ -171,7 +185,9 @@ impl SoftwareAuthenticator {
         let credential = Credential {
             id: credential_id,
             rp_id: request.rp_id.to_owned(),
+            rp_id_hash: Sha256::digest(request.rp_id.as_bytes()).to_vec(),
             user_handle: request.user_handle.clone(),
+            user_names: UserNames::default(),
             protection: request.protection.unwrap_or(1),
             discoverable: request.discoverable,
             key,
@@ -206,7 +222,7 @@ impl SoftwareAuthenticator {
     }
 
     /// Returns what the next credential is made of: given material first, then what the seed gives.
-    fn next_material(&mut self, algorithm: Algorithm) -> Option<Material> {
+    pub(crate) fn next_material(&mut self, algorithm: Algorithm) -> Option<Material> {
         let seed = self.seed.derive(&format!("credential {}", self.made));
         self.made += 1;
         let derived = || {
@@ -223,7 +239,7 @@ impl SoftwareAuthenticator {
         request: &MakeRequest<'_>,
         aaguid: Aaguid,
     ) -> AuthenticatorData {
-        let mut data = self.data(credential, request.rp_id, request.up, request.uv);
+        let mut data = self.data(credential, request.up, request.uv);
         data.flags |= AT;
         data.attested = Some(Attested {
             aaguid: aaguid.bytes().to_vec(),
@@ -247,8 +263,9 @@ impl SoftwareAuthenticator {
 
     /// Forgets every credential of a relying party, as when its user deletes them.
     pub fn forget(&mut self, rp_id: &str) {
+        let hash = Sha256::digest(rp_id.as_bytes());
         self.credentials
-            .retain(|credential| credential.rp_id != rp_id);
+            .retain(|credential| credential.rp_id_hash != hash[..]);
     }
 
     /// Sets the BS flag of a credential from now on; tells whether the credential is kept here.
@@ -302,17 +319,11 @@ impl SoftwareAuthenticator {
         client_data_hash: &[u8],
         change: &Applier<'_>,
     ) -> Result<Asserted, MutationError> {
-        let counts = self.model.sign_counter == SignCounter::Increments;
         let position = self
-            .credentials
-            .iter()
-            .position(|credential| credential.id == id);
-        let position = position
+            .count_use(id)
             .ok_or_else(|| change.error("the authenticator does not keep this credential"))?;
-        let count = &mut self.credentials[position].sign_count;
-        *count = count.saturating_add(u32::from(counts));
         let credential = &self.credentials[position];
-        let (signed, sent) = changed(self.data(credential, &credential.rp_id, up, uv), change)?;
+        let (signed, sent) = changed(self.data(credential, up, uv), change)?;
         let message = change.to_be_signed(&signed.encode(), client_data_hash)?;
         let mut signature = credential.key.sign(&message);
         if let Some(mutation) = change.at(Stage::Signature) {
@@ -332,10 +343,22 @@ impl SoftwareAuthenticator {
         })
     }
 
-    fn data(&self, credential: &Credential, rp_id: &str, up: bool, uv: bool) -> AuthenticatorData {
+    /// Counts one more signature of a credential, as the model counts; returns where the credential is, if it is kept here.
+    pub(crate) fn count_use(&mut self, id: &[u8]) -> Option<usize> {
+        let counts = self.model.sign_counter == SignCounter::Increments;
+        let position = self
+            .credentials
+            .iter()
+            .position(|credential| credential.id == id)?;
+        let count = &mut self.credentials[position].sign_count;
+        *count = count.saturating_add(u32::from(counts));
+        Some(position)
+    }
+
+    fn data(&self, credential: &Credential, up: bool, uv: bool) -> AuthenticatorData {
         let bit = |set: bool, flag: u8| if set { flag } else { 0 };
         AuthenticatorData {
-            rp_id_hash: Sha256::digest(rp_id.as_bytes()).to_vec(),
+            rp_id_hash: credential.rp_id_hash.clone(),
             flags: bit(up, UP)
                 | bit(uv, UV)
                 | bit(self.model.backup_eligible, BE)

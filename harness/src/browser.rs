@@ -11,6 +11,7 @@ pub mod emulation;
 mod find;
 mod folder;
 pub mod page;
+pub(crate) mod patience;
 mod pool;
 pub mod processes;
 mod proxy;

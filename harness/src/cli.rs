@@ -2,6 +2,7 @@
 
 mod arguments;
 mod doctor;
+mod keys;
 mod run;
 mod serve;
 mod show;
@@ -81,6 +82,8 @@ pub fn execute(
             scenario,
             snapshots,
         } => show::accept(scenario, snapshots, out, err),
+        Command::Keys => keys::keys(out, err),
+        Command::VirtualKey(told) => keys::virtual_key(told, out, err),
         Command::Doctor { verify } => with_rows(&arguments.scenarios, err, |library, rows, err| {
             doctor::doctor(library, rows, *verify, out, err)
         }),

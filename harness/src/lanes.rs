@@ -11,26 +11,41 @@ use passkey_model::{
 
 pub use shard::{Shard, ShardError};
 
-use crate::browser::Place;
+use crate::{browser::Place, keys::Keys};
 
 /// The environment variable with the lanes that have to be there, separated by commas: without one of them a run is red.
 pub const REQUIRED: &str = "PASSKEY_REQUIRED_LANES";
 
-/// Where each browser is, or why there is none.
+/// Where each browser is, and where security keys come from, or why there are none.
 #[derive(Clone, Debug, Default)]
-pub struct Places(BTreeMap<Browser, Result<Place, String>>);
+pub struct Places {
+    browsers: BTreeMap<Browser, Result<Place, String>>,
+    keys: Keys,
+}
 
 impl Places {
-    /// Looks for the browsers that lanes need.
+    /// Looks for the browsers and the security keys that lanes need.
     #[must_use]
-    pub fn look<'a>(lanes: impl IntoIterator<Item = &'a Arc<Lane>>) -> Self {
-        let mut places = BTreeMap::new();
-        for browser in lanes.into_iter().filter_map(|lane| lane.browser) {
-            places.entry(browser).or_insert_with(|| {
+    pub fn look(lanes: &[Arc<Lane>]) -> Self {
+        let mut browsers = BTreeMap::new();
+        for browser in lanes.iter().filter_map(|lane| lane.browser) {
+            browsers.entry(browser).or_insert_with(|| {
                 Place::from_environment(browser).map_err(|missing| missing.to_string())
             });
         }
-        Self(places)
+        let needs_keys = lanes.iter().any(|lane| lane.has_keys());
+        let keys = if needs_keys {
+            Keys::look()
+        } else {
+            Keys::default()
+        };
+        Self { browsers, keys }
+    }
+
+    /// Returns where security keys come from.
+    #[must_use]
+    pub fn keys(&self) -> &Keys {
+        &self.keys
     }
 
     /// Returns where a browser is.
@@ -38,7 +53,7 @@ impl Places {
     /// # Errors
     /// What is missing and what a person can do.
     pub fn of(&self, browser: Browser) -> Result<&Place, &str> {
-        match self.0.get(&browser) {
+        match self.browsers.get(&browser) {
             Some(place) => place.as_ref().map_err(String::as_str),
             None => Err("nobody looked for its browser"),
         }
@@ -47,7 +62,16 @@ impl Places {
     /// Says why a lane is not there; nothing when it is.
     #[must_use]
     pub fn blocked(&self, lane: &Lane) -> Option<&str> {
-        lane.browser.and_then(|browser| self.of(browser).err())
+        let browser = lane.browser.and_then(|browser| self.of(browser).err());
+        browser.or_else(|| lane.has_keys().then(|| self.keys.missing()).flatten())
+    }
+
+    /// Says why a row cannot run here: its lane is not there, or the key that it needs is not; nothing when it can.
+    #[must_use]
+    pub fn lacking(&self, row: &Row) -> Option<String> {
+        let lane = &row.lane;
+        let blocked = self.blocked(lane).map(str::to_owned);
+        blocked.or_else(|| lane.has_keys().then(|| self.keys.lacking(row)).flatten())
     }
 }
 

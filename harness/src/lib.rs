@@ -9,6 +9,7 @@ pub mod differences;
 pub mod doctor;
 pub mod explain;
 pub mod filter;
+pub mod keys;
 pub mod lanes;
 pub mod load;
 pub mod report;

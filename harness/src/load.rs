@@ -88,14 +88,15 @@ impl Loader<'_> {
             self.library.policy = self.all_of(joined(policy));
             let flows = self.all_of(folder(root, "flows"));
             self.library.policy.extend(flows);
+            let keys = self.all_of(folder(root, "security-keys"));
+            self.library.policy.extend(keys);
             self.library.conformance = self.all_of(joined(conformance));
             self.library.targets = self.all_of(folder(root, "targets"));
         });
         let scenarios =
             self.library.matrix.len() + self.library.policy.len() + self.library.conformance.len();
         if scenarios == 0 && self.errors.is_empty() {
-            let message =
-                "no scenarios here: expected *.yaml in matrix/, policy/, flows/ or conformance/";
+            let message = "no scenarios here: expected *.yaml in matrix/, policy/, flows/, security-keys/ or conformance/";
             self.errors.push(LoadError::whole(self.root, message));
         }
     }

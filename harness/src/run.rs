@@ -123,7 +123,7 @@ impl Runner {
             let verdict = Verdict::NotApplicable;
             return Some(Judgement { verdict, because });
         }
-        let because = self.browsers.blocked(&row.lane)?.to_owned();
+        let because = self.browsers.lacking(row)?;
         let verdict = Verdict::Blocked;
         Some(Judgement { verdict, because })
     }

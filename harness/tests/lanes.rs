@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     os::unix::fs::symlink,
-    path::{Path, PathBuf},
+    path::{self, Path, PathBuf},
     process::{Command, Output},
     sync::{
         LazyLock,
@@ -27,7 +27,7 @@ const NOWHERE: &str = "/no/such/chromedriver";
 const IN_EVERY_LANE: &str = "matrix::register-then-sign-in::all-types::bitwarden::windows-current.same-device::windows-current.same-device";
 
 fn scenarios() -> PathBuf {
-    PathBuf::from("scenarios")
+    path::absolute("scenarios").unwrap()
 }
 
 /// Runs the command line with these variables and none of those that it reads otherwise.
@@ -39,6 +39,8 @@ fn harness(variables: &[(&str, &str)], arguments: &[&str]) -> Output {
         "PASSKEY_REQUIRED_LANES",
         "PASSKEY_SHARD",
         "PASSKEY_BROWSERS",
+        "PASSKEY_USB_AAGUIDS",
+        "PASSKEY_VIRTUAL_KEY",
     ] {
         command.env_remove(ours);
     }
@@ -111,10 +113,12 @@ fn rows_that_every_lane_shows_have_the_same_names_in_all_of_them() {
         let names = lanes[lane].keys();
         names.filter(|name| name.starts_with(prefix)).collect()
     };
-    assert_eq!(lanes.len(), 5);
+    assert_eq!(lanes.len(), 7);
     assert!(names("software").len() > 50);
     for (lane, rows) in &lanes {
-        assert_eq!(names(lane), names("software"), "{lane}");
+        if !rows.values().any(|row| row.lane.has_keys()) {
+            assert_eq!(names(lane), names("software"), "{lane}");
+        }
         for (name, row) in rows {
             assert_eq!(row.name.to_string(), format!("{name}::{lane}"));
         }
@@ -383,5 +387,29 @@ fn a_text_that_is_no_pattern_is_told_with_its_place() {
         r#""!Flows::*""#,
         "LINE:17",
         "lanes[0].rows: '!Flows::*' is not a pattern: write the name of a row without its lane",
+    );
+}
+
+#[test]
+fn rows_with_keys_are_blocked_without_a_key_and_say_what_to_do() {
+    let why = if cfg!(feature = "usb") {
+        "no security key may be used: name the AAGUID of yours in PASSKEY_USB_AAGUIDS"
+    } else {
+        "this program was built without USB keys: build it with --features usb"
+    };
+    let row = "security-keys::pin::right::usb";
+    says(&[], &["run", "--exact", row], 3, &[why]);
+    let explained = harness(&[], &["explain", row]).stdout;
+    let explained = String::from_utf8_lossy(&explained).into_owned();
+    assert!(
+        explained.contains(&format!("blocked: {why}")),
+        "{explained}"
+    );
+    let required = [("PASSKEY_REQUIRED_LANES", "usb")];
+    says(
+        &required,
+        &["run", "--exact", row],
+        1,
+        &["names the lane 'usb'", why],
     );
 }

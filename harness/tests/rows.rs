@@ -124,8 +124,9 @@ fn seed() -> u64 {
 
 /// A filter that begins with a suite's name is meant for us; any other may be another test target's.
 fn matches_nothing(filter: &str, exact: bool, trials: &[Trial]) -> bool {
-    let suites = [Suite::Conformance, Suite::Matrix, Suite::Policy];
-    suites.iter().any(|suite| filter.starts_with(suite.name()))
+    Suite::ALL
+        .iter()
+        .any(|suite| filter.starts_with(suite.name()))
         && !trials
             .iter()
             .any(|trial| trial.name() == filter || (!exact && trial.name().contains(filter)))

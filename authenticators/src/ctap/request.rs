@@ -1,7 +1,7 @@
 //! The parameters of CTAP2 commands, and the statuses of those that are wrong (CTAP 2.1, 6.1 and 6.2).
 
 use super::Status;
-use crate::cbor::Cbor;
+use crate::{cbor::Cbor, software::UserNames};
 
 /// The parameters of a command: a map with integer labels.
 pub(super) struct Parameters(Cbor);
@@ -10,7 +10,7 @@ pub(super) struct Parameters(Cbor);
 pub(super) struct MakeCredential {
     pub client_data_hash: Vec<u8>,
     pub rp_id: String,
-    pub user_handle: Vec<u8>,
+    pub user: User,
     pub algorithms: Vec<i64>,
     pub excluded: Vec<Vec<u8>>,
     pub protection: Option<u8>,
@@ -27,6 +27,12 @@ pub(super) struct GetAssertion {
     pub pin: Pin,
 }
 
+/// A user entity: PublicKeyCredentialUserEntity.
+pub(super) struct User {
+    pub id: Vec<u8>,
+    pub names: UserNames,
+}
+
 /// The options that are known; all others are ignored.
 pub(super) struct Options {
     pub rk: Option<bool>,
@@ -34,13 +40,16 @@ pub(super) struct Options {
     pub uv: Option<bool>,
 }
 
-/// The pinUvAuthParam of a command.
-pub(super) struct Pin(Option<Vec<u8>>);
+/// The pinUvAuthParam of a command, with its pinUvAuthProtocol.
+pub(super) struct Pin {
+    pub parameter: Option<Vec<u8>>,
+    pub protocol: Option<i64>,
+}
 
 impl Pin {
     /// Refuses every PIN, as none can be set. An empty one asks whether one is set (CTAP 2.1, 6.1.2 step 1).
     pub(super) fn refuse(&self) -> Result<(), Status> {
-        match &self.0 {
+        match &self.parameter {
             None => Ok(()),
             Some(empty) if empty.is_empty() => Err(Status::PinNotSet),
             Some(_) => Err(Status::PinAuthInvalid),
@@ -56,7 +65,7 @@ impl Parameters {
         Ok(Self(value))
     }
 
-    fn optional<'a, T>(
+    pub(super) fn optional<'a, T>(
         &'a self,
         label: i64,
         read: impl Fn(&'a Cbor) -> Option<T>,
@@ -64,7 +73,7 @@ impl Parameters {
         member(&self.0, &Cbor::Int(label), read)
     }
 
-    fn required<'a, T>(
+    pub(super) fn required<'a, T>(
         &'a self,
         label: i64,
         read: impl Fn(&'a Cbor) -> Option<T>,
@@ -72,7 +81,7 @@ impl Parameters {
         self.optional(label, read)?.ok_or(Status::MissingParameter)
     }
 
-    fn bytes(&self, label: i64) -> Result<Vec<u8>, Status> {
+    pub(super) fn bytes(&self, label: i64) -> Result<Vec<u8>, Status> {
         self.required(label, Cbor::as_bytes).map(<[u8]>::to_vec)
     }
 
@@ -107,9 +116,43 @@ impl Parameters {
         })
     }
 
-    fn pin(&self, label: i64) -> Result<Pin, Status> {
-        let pin = self.optional(label, Cbor::as_bytes)?;
-        Ok(Pin(pin.map(<[u8]>::to_vec)))
+    /// A user entity; its `icon` is ignored.
+    pub(super) fn user(&self, label: i64) -> Result<User, Status> {
+        let entity = self.required(label, map)?;
+        let name = |key: &str| -> Result<_, Status> {
+            let name = member(entity, &Cbor::text(key), Cbor::as_text)?;
+            Ok(name.map(str::to_owned))
+        };
+        Ok(User {
+            id: self.id(label, Cbor::as_bytes)?.to_vec(),
+            names: UserNames {
+                name: name("name")?,
+                display_name: name("displayName")?,
+            },
+        })
+    }
+
+    /// The pinUvAuthParam under a label and the pinUvAuthProtocol under another.
+    pub(super) fn pin(&self, parameter: i64, protocol: i64) -> Result<Pin, Status> {
+        let bytes = self.optional(parameter, Cbor::as_bytes)?;
+        Ok(Pin {
+            parameter: bytes.map(<[u8]>::to_vec),
+            protocol: self.optional(protocol, Cbor::as_int)?,
+        })
+    }
+
+    /// The parameters of a subcommand, with their bytes; none are an empty map without bytes.
+    pub(super) fn nested(&self, label: i64) -> Result<(Self, Vec<u8>), Status> {
+        match self.optional(label, map)? {
+            Some(nested) => Ok((Self(nested.clone()), nested.encode())),
+            None => Ok((Self(Cbor::Map(Vec::new())), Vec::new())),
+        }
+    }
+
+    /// The ID of one credential descriptor.
+    pub(super) fn descriptor(&self, label: i64) -> Result<Vec<u8>, Status> {
+        let id = typed(self.required(label, map)?, "id", Cbor::as_bytes)?;
+        id.map(<[u8]>::to_vec).ok_or(Status::NoCredentials)
     }
 
     /// The credProtect level (CTAP 2.1, 12.1); other extensions are ignored.
@@ -134,12 +177,12 @@ impl MakeCredential {
         Ok(Self {
             client_data_hash: parameters.bytes(1)?,
             rp_id: parameters.id(2, Cbor::as_text)?.to_owned(),
-            user_handle: parameters.id(3, Cbor::as_bytes)?.to_vec(),
+            user: parameters.user(3)?,
             algorithms: algorithms?.into_iter().flatten().collect(),
             excluded: parameters.descriptors(5)?,
             protection: parameters.protection(6)?,
             options: parameters.options(7)?,
-            pin: parameters.pin(8)?,
+            pin: parameters.pin(8, 9)?,
         })
     }
 }
@@ -151,7 +194,7 @@ impl GetAssertion {
             client_data_hash: parameters.bytes(2)?,
             allowed: parameters.descriptors(3)?,
             options: parameters.options(5)?,
-            pin: parameters.pin(6)?,
+            pin: parameters.pin(6, 7)?,
         })
     }
 }
@@ -186,7 +229,7 @@ fn member<'a, T>(
         .transpose()
 }
 
-fn map(value: &Cbor) -> Option<&Cbor> {
+pub(super) fn map(value: &Cbor) -> Option<&Cbor> {
     matches!(value, Cbor::Map(_)).then_some(value)
 }
 

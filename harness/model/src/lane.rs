@@ -101,6 +101,8 @@ pub enum AuthenticatorKind {
     Software,
     /// The browser's own virtual authenticator (WebAuthn L3, 11).
     Virtual,
+    /// A security key that is plugged in.
+    Usb,
 }
 
 /// Names something that a lane can do and another cannot.
@@ -222,6 +224,12 @@ impl Lane {
     #[must_use]
     pub fn can(&self, capability: Capability) -> bool {
         self.can.contains(&capability)
+    }
+
+    /// Tells whether a security key that is plugged in makes the credentials.
+    #[must_use]
+    pub fn has_keys(&self) -> bool {
+        self.authenticator == AuthenticatorKind::Usb
     }
 
     /// Tells whether the browser's own authenticator makes the credentials.

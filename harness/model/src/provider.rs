@@ -57,7 +57,7 @@ pub struct AuthenticatorModel {
     pub backup_state: bool,
     /// The attestation that it makes when the client asks for `direct`.
     pub attestation: AttestationKind,
-    /// What `getTransports()` says, in this order.
+    /// What `getTransports()` says, the most usual first; it is told in lexicographical order.
     pub transports: Vec<Transport>,
     /// When the UV flag is set.
     pub user_verification: UserVerification,

@@ -4,6 +4,7 @@
 
 mod availability;
 mod grid;
+mod key;
 mod steps;
 mod suites;
 
@@ -11,6 +12,7 @@ pub use availability::{
     Availability, AvailabilityRow, Available, Cell, CrossDevice, PhoneMinimum, SameDevice,
 };
 pub use grid::{ContextPair, Contexts, Grid, GridClauses, GridEntry, GridException, Profile};
+pub use key::{CredentialProtection, KeyFault, KeySpec, PinState, Typed};
 pub use steps::{
     Action, Attached, CounterPolicy, Frame, Mediation, ModelMetadata, Place, RelyingPartySettings,
     Requirement, StepSpec, UserDoes, UserSpec,

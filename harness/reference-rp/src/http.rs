@@ -63,6 +63,10 @@ pub struct Config {
     pub defects: Defects,
     /// The `timeout` of its options, in milliseconds; without it, five minutes.
     pub options_timeout: Option<u64>,
+    /// The `residentKey` of its options: `required`, `preferred` or `discouraged` (WebAuthn L3, 5.4.6).
+    pub resident_key: String,
+    /// The `credentialProtectionPolicy` that its options ask for (CTAP 2.1, 12.1).
+    pub credential_protection: Option<String>,
     /// The other origins that may use its RP ID, for `/.well-known/webauthn`; that is not found when there are none.
     pub related_origins: Vec<String>,
     /// The origins whose pages may embed its pages; if there are any, its cookies are sent in iframes too.
@@ -82,6 +86,8 @@ impl Config {
             limits: Limits::default(),
             defects: Defects::NONE,
             options_timeout: None,
+            resident_key: "required".to_owned(),
+            credential_protection: None,
             related_origins: Vec::new(),
             embedders: Vec::new(),
         }

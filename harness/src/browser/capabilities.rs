@@ -1,11 +1,14 @@
 //! What a browser is asked to be: WebDriver capabilities, arguments and preferences.
 
-use std::{net::SocketAddr, path::Path};
+use std::{env, net::SocketAddr, path::Path, time::Duration};
 
 use fantoccini::wd::Capabilities;
 use serde_json::{Map, Value, json};
 
-use super::{Browser, Look};
+use super::{Browser, Look, page::CEREMONY_LIMIT, patience::patient, session::START_LIMIT};
+
+/// The environment variable with more arguments for Chromium, separated by blanks.
+pub const ARGUMENTS: &str = "PASSKEY_CHROMIUM_ARGUMENTS";
 
 /// Chromium's work ahead of time, which costs more here than it saves: pages kept for "back", a process kept for the next site,
 /// translations, hints for searches, looking for television sets.
@@ -33,6 +36,8 @@ pub(super) fn capabilities(wanted: &Wanted<'_>) -> Capabilities {
         Browser::Firefox => ("moz:firefoxOptions", firefox(wanted)),
     };
     let mut capabilities = Map::new();
+    let script = patient(CEREMONY_LIMIT + Duration::from_secs(10)).as_millis();
+    capabilities.insert("timeouts".to_owned(), json!({ "script": script }));
     capabilities.insert("acceptInsecureCerts".to_owned(), json!(true));
     capabilities.insert(
         "proxy".to_owned(),
@@ -67,6 +72,8 @@ fn chromium(wanted: &Wanted<'_>) -> Map<String, Value> {
         // Its sandbox refuses to work for root.
         arguments.push("--no-sandbox".to_owned());
     }
+    let more = env::var(ARGUMENTS).unwrap_or_default();
+    arguments.extend(more.split_whitespace().map(str::to_owned));
     if let Some(folder) = wanted.folder {
         let profile = folder.join("profile");
         arguments.push(format!("--user-data-dir={}", profile.display()));
@@ -79,6 +86,8 @@ fn chromium(wanted: &Wanted<'_>) -> Map<String, Value> {
     }
     arguments.push(format!("--disable-features={disabled}"));
     let mut options = options(wanted, arguments);
+    let startup = patient(START_LIMIT).as_millis();
+    options.insert("browserStartupTimeout".to_owned(), json!(startup));
     // An empty page at the start in place of the one for new tabs, which is an application of its own.
     options.insert(
         "prefs".to_owned(),

@@ -12,7 +12,7 @@ use std::{
 
 use tokio::{sync::mpsc, time::timeout};
 
-use super::{Browser, BrowserError, Found, Words, processes::Family};
+use super::{Browser, BrowserError, Found, Words, patience::patient, processes::Family};
 
 /// How long a driver may take until it says where it listens.
 const PORT_LIMIT: Duration = Duration::from_secs(20);
@@ -55,7 +55,7 @@ pub(super) async fn start(
         listen(child.stderr.take(), tail, &say);
     })?;
     drop(say);
-    let cause = match timeout(PORT_LIMIT, said.recv()).await {
+    let cause = match timeout(patient(PORT_LIMIT), said.recv()).await {
         Ok(Some(port)) => return Ok(format!("http://127.0.0.1:{port}")),
         Ok(None) => "it ended before it said where it listens".to_owned(),
         Err(_) => format!(

@@ -26,6 +26,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
+use super::patience::patient;
 use super::{BrowserError, certificates::Certificates};
 
 const LARGEST_BODY: usize = 4 * 1024 * 1024;
@@ -192,7 +193,7 @@ async fn serve_tunnel((host, upgrade): Tunnel, shared: &Shared) {
         return;
     };
     let handshake = TlsAcceptor::from(config).accept(TokioIo::new(stream));
-    let Ok(Ok(stream)) = timeout(HANDSHAKE_LIMIT, handshake).await else {
+    let Ok(Ok(stream)) = timeout(patient(HANDSHAKE_LIMIT), handshake).await else {
         return;
     };
     let service = service_fn(|request| async {

@@ -26,13 +26,14 @@ use super::{
     Browser, BrowserError, Extension, Look, Place, Site,
     capabilities::{Wanted, capabilities},
     driver::{self, Tail},
+    patience::patient,
     processes::Family,
     proxy::Proxy,
     remote::RemoteSession,
 };
 
 /// How long a start may take, from the first process to the first command.
-const START_LIMIT: Duration = Duration::from_secs(60);
+pub(super) const START_LIMIT: Duration = Duration::from_secs(60);
 const INSTALL_LIMIT: Duration = Duration::from_secs(20);
 /// How long a browser may take to say that it is there, and to quit.
 const SHORT_LIMIT: Duration = Duration::from_secs(10);
@@ -68,8 +69,9 @@ impl Session {
     ) -> Result<Self, BrowserError> {
         let tail = Tail::default();
         let start = Self::begin(kind, place, look, extension, &tail);
-        let started = timeout(START_LIMIT, start).await;
-        started.unwrap_or_else(|_| Err(late(kind, "starting a session", START_LIMIT, &tail)))
+        let limit = patient(START_LIMIT);
+        let started = timeout(limit, start).await;
+        started.unwrap_or_else(|_| Err(late(kind, "starting a session", limit, &tail)))
     }
 
     async fn begin(
@@ -173,6 +175,7 @@ impl Session {
         limit: Duration,
         future: impl Future<Output = Result<T, CmdError>>,
     ) -> Result<T, BrowserError> {
+        let limit = patient(limit);
         match timeout(limit, future).await {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(cause)) => {

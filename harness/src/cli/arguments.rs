@@ -64,6 +64,10 @@ pub(super) enum Command {
         #[arg(long)]
         profile: Option<String>,
     },
+    /// List the security keys that are plugged in, and what a run would do with them.
+    Keys,
+    /// Plug in a security key without hardware, print its device, and serve it until it is interrupted (Linux).
+    VirtualKey(VirtualKeyArguments),
     /// Load and validate scenarios and targets without running anything.
     Check {
         /// Folders of scenarios, or files of targets; the folder of --scenarios when there is none.
@@ -123,4 +127,30 @@ pub(super) struct RunArguments {
     /// How to print the results; with json nothing else is on stdout.
     #[arg(long, default_value = "text")]
     pub format: Format,
+}
+
+/// How the virtual key is.
+#[derive(Debug, Args)]
+pub(super) struct VirtualKeyArguments {
+    /// How the kernel is told of it: uhid or vhci.
+    #[arg(long, default_value = "uhid")]
+    pub bus: String,
+    /// Its PIN; none is set when left out.
+    #[arg(long)]
+    pub pin: Option<String>,
+    /// Its model.
+    #[arg(long, default_value = "73796e74-6865-7469-632d-766972747561")]
+    pub aaguid: String,
+    /// Whether it speaks U2F alone.
+    #[arg(long)]
+    pub u2f_only: bool,
+    /// Whether nobody touches it.
+    #[arg(long)]
+    pub untouched: bool,
+    /// What it does wrong, and when, as in `unplug@make-credential`; more than once for more faults.
+    #[arg(long)]
+    pub fault: Vec<String>,
+    /// What its keys derive from.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
 }

@@ -111,6 +111,9 @@ fn report(
         writeln!(err, "no row matches; passkey-harness list shows them all")?;
         return Ok(EXIT_NOTHING);
     }
+    if let Some(words) = runner.browsers.keys().announcement(&rows) {
+        writeln!(err, "{words}")?;
+    }
     let folder = told.report.clone().unwrap_or_else(|| DEFAULT_REPORT.into());
     let target = runner.target_name().to_owned();
     let create = |folder: &Path| Files::create(folder, &target, &command);

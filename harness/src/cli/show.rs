@@ -98,7 +98,7 @@ pub(super) fn explain_row(
     if let Some(row) = rows.iter().find(|row| row.name.to_string() == wanted) {
         write!(out, "{}", explain(row))?;
         let places = Places::look(&expand::lanes(library));
-        if let Some(why) = places.blocked(&row.lane) {
+        if let Some(why) = places.lacking(row) {
             writeln!(out, "  blocked: {why}")?;
         }
         return Ok(EXIT_OK);

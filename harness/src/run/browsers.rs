@@ -4,13 +4,14 @@ use std::{collections::BTreeMap, env, sync::Arc};
 
 use passkey_authenticators::webdriver::{chromium, extension};
 use passkey_model::{
-    lane::{Browser, Lane},
+    lane::{AuthenticatorKind, Browser, Lane},
     row::Row,
 };
 
 use super::site::PROVIDER;
 use crate::{
     browser::{BrowserError, Look, Pool, Session, page},
+    keys::Keys,
     lanes::Places,
 };
 
@@ -80,6 +81,18 @@ impl Browsers {
         self.places.blocked(lane)
     }
 
+    /// Returns where security keys come from.
+    #[must_use]
+    pub fn keys(&self) -> &Keys {
+        self.places.keys()
+    }
+
+    /// Says why a row cannot run here; nothing when it can.
+    #[must_use]
+    pub fn lacking(&self, row: &Row) -> Option<String> {
+        self.places.lacking(row)
+    }
+
     /// Takes a session for a row, which has it for itself.
     pub(super) async fn take(&self, row: &Row) -> Result<Session, String> {
         let pool = self.pool(row)?;
@@ -88,7 +101,7 @@ impl Browsers {
             Err(BrowserError::Ending) => return Err(BrowserError::Ending.to_string()),
             Err(error) => return Err(advise(row, &error.to_string())),
         };
-        if session.browser() == Browser::Chromium {
+        if session.browser() == Browser::Chromium && !row.lane.has_keys() {
             // Without it, a ceremony for which there is no authenticator would stay open for ever.
             let enabled = chromium::enable_virtual_authenticators(session.client()).await;
             enabled.map_err(|error| error.to_string())?;
@@ -128,7 +141,10 @@ impl Browsers {
             .ok_or_else(|| format!("lane {} has no browser", row.lane.id))?;
         // A browser that makes the passkeys itself is only looked over the shoulder where something is to be changed.
         let changes = row.steps.iter().any(|step| step.spec.mutation.is_some());
-        let sort = (browser, changes || !row.lane.is_native());
+        let sort = (
+            browser,
+            changes || row.lane.authenticator == AuthenticatorKind::Software,
+        );
         self.pools
             .get(&sort)
             .ok_or_else(|| BrowserError::Ending.to_string())

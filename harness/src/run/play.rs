@@ -1,6 +1,11 @@
 //! Plays the steps of one row.
 
 mod ceremony;
+#[cfg_attr(
+    not(all(feature = "usb", target_os = "linux")),
+    path = "play/no_keys.rs"
+)]
+mod keys;
 mod made;
 mod metadata;
 mod native;
@@ -33,6 +38,7 @@ use super::{
     site::RowSite,
 };
 use crate::target::ReadyTarget;
+use keys::KeyRing;
 use native::Native;
 use page::OnPage;
 
@@ -88,6 +94,7 @@ pub(super) async fn play(runner: &Runner, row: &Row) -> Result<Played, PlayError
         api,
         seed,
         passkeys: BTreeMap::new(),
+        keys: KeyRing::new(runner.browsers.keys().clone()),
         values: values::at_start(row, &seed),
         options: Value::Null,
         last: None,
@@ -119,6 +126,9 @@ pub(super) async fn play(runner: &Runner, row: &Row) -> Result<Played, PlayError
         if !went_on {
             break;
         }
+    }
+    if let Err(stays) = player.keys.finish().await {
+        fault = fault.or(Some(stays));
     }
     let unfaithful = player
         .unfaithful
@@ -258,6 +268,7 @@ struct Player<'a> {
     api: Api,
     seed: Seed,
     passkeys: BTreeMap<String, SoftwareAuthenticator>,
+    keys: KeyRing,
     values: Values,
     /// The options that were answered last, in a row that comes back to them.
     options: Value,

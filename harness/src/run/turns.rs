@@ -13,7 +13,12 @@ impl Turns {
     /// Bounds every lane: `software` rows at once where there is no browser, `browsers` where there is one.
     #[must_use]
     pub fn of(lanes: &[Arc<Lane>], software: usize, browsers: usize) -> Self {
+        // Whoever asks for a key sees all that are plugged in.
+        let keys = Arc::new(Semaphore::new(1));
         let bound = |lane: &Arc<Lane>| {
+            if lane.has_keys() {
+                return (lane.id.clone(), Arc::clone(&keys));
+            }
             let places = if lane.browser.is_some() {
                 browsers
             } else {

@@ -9,7 +9,7 @@ use crate::{
     lane::{Capability, Driver, Fixed, Lane},
     library::{Library, ProviderInContext},
     policy::{Story, Told},
-    provider::{AttestationKind, Engine, UserVerification},
+    provider::{AttestationKind, Engine, Transport, UserVerification},
     row::{Row, Step},
     scenario::{Action, Mediation, Requirement, StepSpec, Suite},
 };
@@ -57,12 +57,16 @@ impl Needs<'_> {
             .iter()
             .find_map(of_step)
             .or_else(|| self.lane.is_native().then(|| self.of_native()).flatten())
+            .or_else(|| self.lane.has_keys().then(|| self.of_keys()).flatten())
             .map(str::to_owned)
     }
 
     fn of_step(&self, spec: &StepSpec) -> Option<&'static str> {
         if self.lane.driver == Driver::Api && is_of_a_page(spec) {
             return Some("has no page");
+        }
+        if spec.key.is_some() && !self.lane.has_keys() {
+            return Some("has no security key to hold");
         }
         let without =
             |needed: bool, capability, why| (needed && !self.lane.can(capability)).then_some(why);
@@ -132,6 +136,26 @@ impl Needs<'_> {
             _ => "cannot change a response",
         };
         (!self.lane.can(needed)).then_some(why)
+    }
+
+    /// What a security key does not do.
+    fn of_keys(&self) -> Option<&'static str> {
+        self.row.steps.iter().find_map(|step| {
+            let spec = &step.spec;
+            if spec.backup_eligible.or(spec.backup_state).is_some() {
+                return Some("keeps passkeys that never leave the key");
+            }
+            if spec.user_verified.is_some() && !self.lane.can(Capability::ChooseUserVerification) {
+                return Some("verifies the user as its key does");
+            }
+            let provider = self.library.provider(spec.provider.as_deref()?)?;
+            let ProviderInContext { model, .. } = provider.made_where(spec.context.as_ref());
+            if !model.transports.contains(&Transport::Usb) {
+                return Some("has security keys, and the row's passkeys are kept elsewhere");
+            }
+            (model.engine != Engine::Model && !self.lane.can(Capability::OtherEngines))
+                .then_some("has a key make the credential, not another program")
+        })
     }
 
     /// What a browser's own authenticator cannot do.

@@ -81,6 +81,9 @@ pub struct StepSpec {
     /// `register`: whether the page has to offer a passkey on this device.
     #[serde(default)]
     pub offers_same_device: Option<bool>,
+    /// `register`, `sign-in`: the security key, and what its holder does.
+    #[serde(default)]
+    pub key: Option<super::KeySpec>,
     /// `register`, `sign-in`: the one change to the response.
     #[serde(default)]
     pub mutation: Option<Mutation>,
@@ -143,6 +146,7 @@ impl StepSpec {
             attached: None,
             user_does: None,
             offers_same_device: None,
+            key: None,
             mutation: None,
             options_of: None,
             options_from: None,
@@ -280,6 +284,12 @@ pub struct RelyingPartySettings {
     /// The time-out in its options, in milliseconds.
     #[serde(default)]
     pub options_timeout: Option<u64>,
+    /// Whether its options ask for a discoverable credential (`residentKey`); `required` when left out.
+    #[serde(default)]
+    pub resident_key: Option<Requirement>,
+    /// The protection that its options ask for (CTAP 2.1, 12.1: `credentialProtectionPolicy`).
+    #[serde(default)]
+    pub credential_protection: Option<super::CredentialProtection>,
     /// Its other origins, which it names at `/.well-known/webauthn` and expects.
     #[serde(default)]
     pub related_origins: Vec<String>,

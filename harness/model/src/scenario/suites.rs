@@ -1,4 +1,4 @@
-//! The scenario files of the three suites.
+//! The scenario files of the suites.
 
 use std::collections::BTreeMap;
 
@@ -26,9 +26,20 @@ pub enum Suite {
     Matrix,
     /// What policies do, and what happens when they change.
     Policy,
+    /// Keys that are plugged in, and what their holders do.
+    SecurityKeys,
 }
 
 impl Suite {
+    /// Every suite.
+    pub const ALL: [Self; 5] = [
+        Self::Conformance,
+        Self::Flows,
+        Self::Matrix,
+        Self::Policy,
+        Self::SecurityKeys,
+    ];
+
     /// Returns the suite as rows spell it.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -37,6 +48,7 @@ impl Suite {
             Self::Flows => "flows",
             Self::Matrix => "matrix",
             Self::Policy => "policy",
+            Self::SecurityKeys => "security-keys",
         }
     }
 }
@@ -83,11 +95,11 @@ pub enum MatrixKind {
     NotAvailable,
 }
 
-/// Describes a story, about policies or about what users meet on the page, with one row for each of its cases.
+/// Describes a story, about policies, what users meet on the page or the keys that they hold, with one row for each of its cases.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct PolicyScenario {
-    /// `policy` or `flows`.
+    /// `policy`, `flows` or `security-keys`.
     pub suite: Suite,
     /// The scenario's name in rows.
     pub scenario: String,

@@ -9,15 +9,11 @@ use sha2::{Digest, Sha256};
 use super::{Message, Redactor, StepRecord, decode};
 use crate::row::{Role, Row, Step};
 
-/// Members that decide nothing: those that name people or things, and the one that Chromium adds to client data at random
-/// (its `collected_client_data`), which would make two runs of one row two exchanges. A row about it has it in its mutation.
-const UNTOLD: [&str; 5] = [
-    "name",
-    "displayName",
-    "username",
-    "description",
-    "other_keys_can_be_added_here",
-];
+/// The member that Chromium adds to client data at random, which would make two runs of one row two exchanges. A row about it has
+/// it in its mutation.
+const RANDOM: &str = "other_keys_can_be_added_here";
+/// Members that decide nothing: those that name people or things, and that one.
+const UNTOLD: [&str; 5] = ["name", "displayName", "username", "description", RANDOM];
 
 /// Returns the SHA-256, hexadecimal, of the decoded and redacted requests of the subject, its mutations and the policy in force.
 ///
@@ -106,11 +102,23 @@ impl Serialize for Seen<'_> {
             }
             (Value::Array(items), _) => serializer.collect_seq(items.iter().map(below)),
             (Value::String(text), Some(redactor)) => {
-                serializer.serialize_str(&redactor.replaced(text))
+                serializer.serialize_str(&redactor.replaced(&without_random(text)))
             }
             (other, _) => other.serialize(serializer),
         }
     }
+}
+
+/// Cuts the random member, with the comma before it, out of client data that is told as text since it is no longer what a client writes.
+fn without_random(text: &str) -> Cow<'_, str> {
+    let cut = || {
+        let (before, rest) = text.split_once(RANDOM)?;
+        let start = before.rfind(',')?;
+        let value = rest.strip_prefix('"')?.split_once('"')?.1;
+        let end = value.split_once('"')?.1;
+        Some(format!("{}{end}", &before[..start]))
+    };
+    cut().map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
 #[cfg(test)]
@@ -124,8 +132,19 @@ mod tests {
         greased["other_keys_can_be_added_here"] = json!("do not compare clientDataJSON");
         let told = |value| {
             let redactor = None;
-            serde_json::to_value(Seen { value, redactor }).unwrap()
+            serde_json::to_value(Seen { value, redactor }).ok()
         };
-        assert_eq!(told(&greased), told(&plain));
+        assert_eq!(told(&greased), Some(plain));
+    }
+
+    #[test]
+    fn nor_does_it_in_client_data_that_is_told_as_text() {
+        let greased =
+            r#"{ "crossOrigin": false, "other_keys_can_be_added_here": "do not compare: see x" }"#;
+        assert_eq!(without_random(greased), r#"{ "crossOrigin": false }"#);
+        assert_eq!(
+            without_random("other_keys_can_be_added_here"),
+            "other_keys_can_be_added_here"
+        );
     }
 }

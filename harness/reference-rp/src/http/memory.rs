@@ -51,6 +51,8 @@ pub(super) struct Memory {
     pub lists_credentials: bool,
     /// In milliseconds.
     pub options_timeout: u64,
+    pub resident_key: String,
+    pub credential_protection: Option<String>,
     pub users: BTreeMap<String, User>,
     pub sessions: BTreeMap<String, Session>,
     pub records: Vec<Record>,
@@ -69,6 +71,8 @@ impl Memory {
             limits: config.limits,
             lists_credentials: config.lists_credentials,
             options_timeout: config.options_timeout.unwrap_or(USUAL_TIMEOUT),
+            resident_key: config.resident_key,
+            credential_protection: config.credential_protection,
             users: users.map(|user| (user.name.clone(), user)).collect(),
             sessions: BTreeMap::new(),
             records: Vec::new(),
@@ -214,8 +218,8 @@ impl Memory {
             "timeout": self.options_timeout,
             "excludeCredentials": null,
             "authenticatorSelection": {
-                "residentKey": "required",
-                "requireResidentKey": true,
+                "residentKey": self.resident_key,
+                "requireResidentKey": self.resident_key == "required",
                 "userVerification": self.expected.user_verification,
             },
             "attestation": self.expected.attestation,
@@ -224,6 +228,9 @@ impl Memory {
         // The macro would make a second list of each.
         options["pubKeyCredParams"] = parameters;
         options["excludeCredentials"] = excluded;
+        if let Some(policy) = &self.credential_protection {
+            options["extensions"]["credentialProtectionPolicy"] = json!(policy);
+        }
         options
     }
 

@@ -12,10 +12,10 @@ use passkey_model::{
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::{Answer, Player, Posted, made, values};
+use super::{Answer, Player, Posted, keys::Asked, made, values};
 
 /// What a client made, or why it made nothing.
-type MadeOrNot = Result<Made, ClientError>;
+pub(super) type MadeOrNot = Result<Made, ClientError>;
 
 impl Player<'_> {
     pub(super) async fn register(
@@ -71,6 +71,21 @@ impl Player<'_> {
         client: Client,
         options: &Value,
     ) -> Result<MadeOrNot, String> {
+        if self.row.lane.has_keys() {
+            let seed = self.seed.derive(&format!("step {index}"));
+            let asked = Asked {
+                client,
+                options,
+                values: &self.values,
+                spec,
+            };
+            let made_by = (&made.model, seed);
+            let response = self.keys.create(name, made_by, asked).await?;
+            if let Ok(response) = &response {
+                self.observe(made, response.observed.as_ref());
+            }
+            return Ok(response);
+        }
         let kept = spec
             .credential
             .as_ref()
@@ -129,6 +144,16 @@ impl Player<'_> {
         client: impl FnOnce(&AuthenticatorModel) -> Client,
     ) -> Result<MadeOrNot, String> {
         let name = spec.credential.as_deref().unwrap_or("passkey");
+        if self.row.lane.has_keys() {
+            let client = client(&self.keys.model(name)?);
+            let asked = Asked {
+                client,
+                options,
+                values: &self.values,
+                spec,
+            };
+            return self.keys.get(name, asked).await;
+        }
         let mut authenticator = self
             .passkeys
             .remove(name)

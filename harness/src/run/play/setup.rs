@@ -40,11 +40,7 @@ pub(super) fn config(
     defects: Defects,
 ) -> Result<Config, UnknownSwitch> {
     let settings = &row.relying_party;
-    let requirement = match settings.user_verification {
-        None | Some(Requirement::Required) => "required",
-        Some(Requirement::Preferred) => "preferred",
-        Some(Requirement::Discouraged) => "discouraged",
-    };
+    let requirement = word(settings.user_verification);
     let offered = settings.algorithms.as_ref();
     // Both sides know the same words; they share no type, so that neither reads them for the other.
     let switches = Switches::from_json(&serde_json::json!(row.switches))?;
@@ -89,9 +85,22 @@ pub(super) fn config(
         limits: Limits::default(),
         defects,
         options_timeout: settings.options_timeout,
+        resident_key: word(settings.resident_key).to_owned(),
+        credential_protection: settings
+            .credential_protection
+            .map(|protection| protection.policy().to_owned()),
         related_origins: settings.related_origins.clone(),
         embedders: settings.embedders.clone(),
     })
+}
+
+/// Returns the specification's word for how much something is wanted.
+const fn word(requirement: Option<Requirement>) -> &'static str {
+    match requirement {
+        None | Some(Requirement::Required) => "required",
+        Some(Requirement::Preferred) => "preferred",
+        Some(Requirement::Discouraged) => "discouraged",
+    }
 }
 
 /// Returns a relying party for people: on the system's clock, with users whose names are given, and a policy if one is given.

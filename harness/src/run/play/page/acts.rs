@@ -25,6 +25,7 @@ impl Player<'_> {
         self.row.lane.fixed.replace(&mut made);
         let mut ceremony = Ceremony::new(CeremonyKind::Registration, index, spec, Some(made));
         let before = self.stored(user);
+        self.plug_in(&ceremony).await?;
         page.attach(&mut ceremony).await?;
         self.arrive(page, spec).await?;
         let mut acts = Vec::new();
@@ -64,9 +65,11 @@ impl Player<'_> {
         let outcome = if spec.mediation == Some(Mediation::Conditional) {
             self.sign_out_on_page(page).await?;
             self.put_on(page, spec).await?;
+            self.plug_in(&ceremony).await?;
             page.attach(&mut ceremony).await?;
             self.autofill(page, &mut ceremony).await?
         } else {
+            self.plug_in(&ceremony).await?;
             page.attach(&mut ceremony).await?;
             self.arrive(page, spec).await?;
             let name = if spec.username { user } else { "" };
@@ -80,6 +83,19 @@ impl Player<'_> {
         };
         page.user = (outcome == Outcome::Accepted).then(|| user.to_owned());
         Ok(outcome)
+    }
+
+    /// Plugs in the security key of a ceremony, where the row has one.
+    async fn plug_in(&mut self, ceremony: &Ceremony<'_>) -> Played<()> {
+        if !self.row.lane.has_keys() {
+            return Ok(());
+        }
+        let (name, spec) = (&ceremony.passkey, ceremony.spec);
+        if let Some(made) = &ceremony.made {
+            let seed = self.seed.derive(&format!("step {}", ceremony.index));
+            self.keys.make(name, &made.model, seed, spec);
+        }
+        self.keys.plug_in(name, spec).await
     }
 
     /// Signs out on the page, if somebody is signed in there.

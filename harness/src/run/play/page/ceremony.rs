@@ -270,7 +270,8 @@ impl Player<'_> {
     fn learn(&mut self, ceremony: &Ceremony<'_>, response: &Value) -> Played<()> {
         let (passkey, options) = (&ceremony.passkey, &ceremony.options);
         values::add(&mut self.values, passkey, options, response);
-        if self.row.lane.is_native() && ceremony.spec.mutation.is_none() {
+        let made_elsewhere = self.row.lane.is_native() || self.row.lane.has_keys();
+        if made_elsewhere && ceremony.spec.mutation.is_none() {
             let observed = native::observed(response)?;
             if let Some(made) = &ceremony.made {
                 self.observe(made, Some(&observed));
