@@ -49,7 +49,8 @@ impl Cbor {
     }
 
     /// Decodes the value that the bytes begin with; returns it with the bytes after it.
-    pub(crate) fn decode_first(bytes: &[u8]) -> Option<(Self, &[u8])> {
+    #[must_use]
+    pub fn decode_first(bytes: &[u8]) -> Option<(Self, &[u8])> {
         if bytes.len() > MAX_SIZE {
             return None;
         }
@@ -178,6 +179,17 @@ impl Cbor {
         Some([vec![first], length.to_vec(), items].concat())
     }
 
+    /// Encodes a short text with its length in a byte of its own, where it would fit into the first; nothing for other values.
+    pub(crate) fn encode_with_longer_head(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::Text(text) if text.len() < 24 => {
+                let length = u8::try_from(text.len()).ok()?;
+                Some([&[0x78, length], text.as_bytes()].concat())
+            }
+            _ => None,
+        }
+    }
+
     fn from_ciborium(value: ciborium::Value) -> Option<Self> {
         use ciborium::Value;
         Some(match value {
@@ -272,6 +284,15 @@ mod tests {
             assert_ne!(encoded, map.encode());
             assert_eq!(Cbor::decode(&encoded), Some(map.clone()));
         }
+    }
+
+    #[test]
+    fn a_longer_head_means_the_same() {
+        let key = Cbor::text("fmt");
+        let long = key.encode_with_longer_head().unwrap();
+        assert_eq!(long.len(), key.encode().len() + 1);
+        assert_eq!(Cbor::decode(&long), Some(key));
+        assert_eq!(Cbor::Int(1).encode_with_longer_head(), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use passkey_model::{Aaguid, Stage, provider::Engine};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    crate_stack,
+    crate_stack, extensions,
     mutate::{Applier, MutationError, Values},
     options::{self, text, wrong},
     software::{self, SoftwareAuthenticator},
@@ -67,7 +67,9 @@ pub fn from_base64url(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).ok()
 }
 
-pub(crate) fn base64url(bytes: &[u8]) -> String {
+/// Encodes base64url without padding.
+#[must_use]
+pub fn base64url(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
@@ -102,13 +104,8 @@ impl Client {
         let transports = authenticator.model.transports.iter();
         let mut transports: Vec<Value> = transports.map(|transport| json!(transport)).collect();
         transports.sort_by(|one, other| one.as_str().cmp(&other.as_str()));
-        self.registered(
-            made,
-            &client_data,
-            transports,
-            request.discoverable,
-            &change,
-        )
+        let outputs = extensions::of_creation(options, request.discoverable);
+        self.registered(made, &client_data, transports, outputs, &change)
     }
 
     /// Uses a passkey as `navigator.credentials.get()` does.
@@ -128,6 +125,11 @@ impl Client {
         takes(authenticator, &change)?;
         let rp_id = self.rp_id(options.get("rpId"))?;
         let mut request = options::request(authenticator, options, rp_id)?;
+        let app_id = extensions::app_id(options, &request.rp_id)?;
+        let app_id = app_id.filter(|id| authenticator.keeps_one_of(id, &request.allowed));
+        if let Some(app_id) = app_id {
+            app_id.clone_into(&mut request.rp_id);
+        }
         let (client_data, hash) = self.client_data("webauthn.get", options, &change)?;
         request.client_data_hash = hash;
         let asserted = match authenticator.model.engine {
@@ -135,7 +137,8 @@ impl Client {
             Engine::Ctap | Engine::SoftToken => crate_stack::assert(authenticator, &request)?,
         };
         let user_handle = Some(asserted.user_handle.as_slice());
-        self.asserted(&asserted, user_handle, &client_data, &change)
+        let outputs = extensions::of_request(options, app_id.is_some());
+        self.asserted(&asserted, user_handle, &client_data, outputs, &change)
     }
 
     /// Builds the response to a registration, whoever made the passkey (WebAuthn L3, 5.1, RegistrationResponseJSON).
@@ -144,13 +147,10 @@ impl Client {
         made: software::Made,
         client_data: &[u8],
         transports: Vec<Value>,
-        discoverable: bool,
+        outputs: Value,
         change: &Applier<'_>,
     ) -> Result<Made, ClientError> {
-        let mut response = self.envelope(
-            &made.credential_id,
-            json!({ "credProps": { "rk": discoverable } }),
-        );
+        let mut response = self.envelope(&made.credential_id, outputs);
         response.insert(
             "response".to_owned(),
             json!({
@@ -180,6 +180,7 @@ impl Client {
         asserted: &software::Asserted,
         user_handle: Option<&[u8]>,
         client_data: &[u8],
+        outputs: Value,
         change: &Applier<'_>,
     ) -> Result<Made, ClientError> {
         let mut members = json!({
@@ -190,7 +191,7 @@ impl Client {
         if let Some(user_handle) = user_handle {
             members["userHandle"] = json!(base64url(user_handle));
         }
-        let mut response = self.envelope(&asserted.credential_id, json!({}));
+        let mut response = self.envelope(&asserted.credential_id, outputs);
         response.insert("response".to_owned(), members);
         Ok(Made {
             response: stages::response(response, change)?,

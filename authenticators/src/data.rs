@@ -214,7 +214,11 @@ fn of_attested(
         [] => {
             let mut bytes = attested.encode();
             change.bytes(mutation, &mut bytes)?;
-            attested.whole = Some(bytes);
+            // What still is attested credential data names another credential, and the client reads that.
+            match Attested::decode_first(&bytes) {
+                Some((other, [])) => *attested = other,
+                _ => attested.whole = Some(bytes),
+            }
         }
         ["aaguid"] => change.bytes(mutation, &mut attested.aaguid)?,
         ["credential-id"] => change.bytes(mutation, &mut attested.credential_id)?,

@@ -1,17 +1,22 @@
 //! Applies a mutation at the stage that it names, and notices when it changed nothing.
 //!
-//! Operands are JSON as written; `hex:...` is bytes, `sha256:TEXT` a hash, `$NAME` a value of the exchange (base64url where bytes are wanted).
+//! Operands are JSON as written; `hex:...` is bytes (groups of digits with blanks between them, `00*9` nine of them), `cbor:...` CBOR
+//! that stands as it is, `sha256:TEXT` a hash, `$NAME` a value of the exchange (base64url where bytes are wanted), also inside objects and
+//! lists; `$NAME/member` is a member of such a value.
 //! *Bytes* below are: set, remove (empties), append, prepend, truncate (a number of bytes), flip-bit (a bit, else the first).
-//! *CBOR* is: set, remove, duplicate on a member; bytes on a byte string or on an encoding; reencode `indefinite-length`, `non-minimal`, `reversed`.
+//! *Text* is: append, prepend, truncate (a number of characters), reencode `base64` (the other alphabet), `padded`, `other-case`.
+//! *CBOR* is: set, remove, duplicate on a member; bytes on a byte string or on an encoding; reencode `indefinite-length`, `non-minimal`, `reversed`
+//! on a map, `long-key` on a member (its key with a longer head), `long-key-twice` (it stands twice, the second time so).
 //!
 //! | stage | path | operations | with `resign: true` |
 //! |---|---|---|---|
-//! | `client-data` | none | bytes; reencode `bom`, `reversed`, `whitespace`, `escaped` | is hashed as sent |
-//! | | a member | set, remove, duplicate, append, prepend | is hashed as sent |
+//! | `client-data` | none | bytes; reencode `bom`, `reversed`, `whitespace`, `indented`, `escaped`, `all-escaped`, `solidus`, `nested` | is hashed as sent |
+//! | | a member | set, remove, duplicate, append, prepend (`hex:...` is put between the quotes as it is); *text* | is hashed as sent |
+//! | | a member, then `first` | duplicate: the second stands before it | is hashed as sent |
 //! | `client-data-hash` | none | bytes | no difference |
-//! | `cose-key` | none, or a label: `3`, `-1` | CBOR; reencode also `compressed`, `off-curve` | is signed; `publicKey` of the response becomes null |
+//! | `cose-key` | none, or a label: `3`, `-1` | CBOR; reencode also `compressed`, `off-curve`, `modulus-16384` | is signed; `publicKey` of the response becomes null |
 //! | `attested-credential-data` | none | bytes; remove clears AT too; set in an assertion sets AT too | is signed |
-//! | | `aaguid`, `credential-id` | bytes | is signed; `id` and `rawId` follow |
+//! | | `aaguid`, `credential-id`, and none where it still is attested credential data | bytes | is signed; `id` and `rawId` follow |
 //! | | `credential-id-length` | set (a number); nothing else follows | is signed |
 //! | `authenticator-data` | none, `rp-id-hash` | bytes | is signed |
 //! | | `flags` | set-flags, clear-flags: names with commas | is signed |
@@ -20,8 +25,9 @@
 //! | | `extensions`, and members below | CBOR; set also sets ED | is signed |
 //! | `to-be-signed` | none | bytes | no difference |
 //! | | `authenticator-data`, `client-data-hash` | remove | no difference |
-//! | `signature` | none | bytes; set `$BY_OTHER_KEY`; reencode `p1363`, `high-s`, `zero-rs`, `r-eq-n`, `ber` | no difference |
-//! | `certificates` | `chain` | swap (reverses), append, prepend (`hex:...`, `$ROOT`, `$SELF_SIGNED_ROOT`), truncate, remove | no difference |
+//! | `signature` | none | bytes; set `$BY_OTHER_KEY`, `$BY_OTHER_CREDENTIAL` (of the same authenticator), `$WITH_SHA1`, `$WITH_SHA384`, `$WITH_PSS`, `$WITH_PKCS1`, `$FORGED_FOR_EXPONENT_3` | no difference |
+//! | | | reencode `p1363`, `high-s`, `zero-rs`, `r-zero`, `s-zero`, `r-eq-n`, `s-eq-n`, `r-above-n`, `s-above-n`, `s-plus-n`, `ber`, `padded-integers`, `indefinite-length`, `small-order` | no difference |
+//! | `certificates` | `chain` | swap (reverses), append, prepend (`hex:...`, `$ROOT`, `$SELF_SIGNED_ROOT`), truncate, remove; set `$IMPOSTOR` (the same names, other keys, with the root) | no difference |
 //! | | `leaf/version` | set 1, 2, 3 | |
 //! | | `leaf/subject/c`, `o`, `ou`, `cn` | set, remove | |
 //! | | `leaf/basic-constraints-ca`, `leaf/aaguid-extension-critical`, `leaf/unknown-critical-extension` | set true or false | |
@@ -29,9 +35,14 @@
 //! | | `leaf/aaguid-extension-raw` | set what the extension holds | |
 //! | | `leaf/not-before`, `leaf/not-after` | set seconds of the Unix epoch | |
 //! | | `leaf/issuer-key` | set true: another CA's key signs | |
+//! | | `leaf/serial-number-extension` | set (wrapped for you), remove | |
+//! | | `leaf/crl-distribution-point`, `leaf/ocsp`, `leaf/ca-issuers` | set a URL, or `$CANARY`; remove | |
+//! | | `intermediate/...` | as of the leaf | |
 //! | `attestation-statement` | none, a member, `x5c/0` | CBOR; `sig` set `$BY_CREDENTIAL_KEY`, `$BY_OTHER_KEY` | no difference |
 //! | `attestation-object` | none, `fmt`, `attStmt`, `authData` | CBOR | `authenticatorData` of the response follows |
-//! | `response` | a member, `response/signature` | set, remove; append and prepend of text; bytes of base64url | no difference |
+//! | `response` | a member, `response/signature` | set, remove; append and prepend of text; bytes of base64url; reencode as of *text* | no difference |
+//! | | `id` | reencode `other-case`; `rawId` follows | no difference |
+//! | | none | set: another response in place of this one | no difference |
 
 use std::cell::Cell;
 
@@ -39,7 +50,7 @@ use passkey_model::{Mutation, Operation, Stage};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use crate::key::Key;
+use crate::key::{Key, Otherwise};
 
 /// A mutation that cannot be applied: the scenario author's mistake.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,6 +64,17 @@ pub struct MutationError {
 
 /// Values of the exchange that a mutation may name: `$OTHER_CREDENTIAL_ID`.
 pub type Values = std::collections::BTreeMap<String, Value>;
+
+/// Who can sign an assertion.
+#[derive(Clone, Copy)]
+pub(crate) struct SigningKeys<'a> {
+    /// The credential's own key.
+    pub own: &'a Key,
+    /// A key that no credential has.
+    pub other: Option<&'a Key>,
+    /// The key of another credential that the same authenticator keeps for the relying party.
+    pub other_credential: Option<&'a Key>,
+}
 
 /// One mutation on its way through the stages.
 pub(crate) struct Applier<'a> {
@@ -104,13 +126,32 @@ impl<'a> Applier<'a> {
             .value
             .clone()
             .ok_or_else(|| self.error("needs a value"))?;
-        match value.as_str().and_then(|text| text.strip_prefix('$')) {
-            None => Ok(value),
-            Some(name) => self
-                .values
-                .get(name)
-                .cloned()
-                .ok_or_else(|| self.error(format!("${name} is not known here"))),
+        self.resolved(value)
+    }
+
+    fn resolved(&self, value: Value) -> Result<Value, MutationError> {
+        match value {
+            Value::String(text) => match text.strip_prefix('$') {
+                None => Ok(Value::String(text)),
+                Some(name) => self
+                    .value_of(name)
+                    .cloned()
+                    .ok_or_else(|| self.error(format!("${name} is not known here"))),
+            },
+            Value::Array(items) => items.into_iter().map(|item| self.resolved(item)).collect(),
+            Value::Object(members) => members
+                .into_iter()
+                .map(|(name, value)| Ok((name, self.resolved(value)?)))
+                .collect(),
+            other => Ok(other),
+        }
+    }
+
+    /// Finds a value of the exchange, or a member of it: `CONTROL_ASSERTION/response`.
+    fn value_of(&self, name: &str) -> Option<&Value> {
+        match name.split_once('/') {
+            None => self.values.get(name),
+            Some((name, path)) => self.values.get(name)?.pointer(&format!("/{path}")),
         }
     }
 
@@ -165,13 +206,13 @@ impl<'a> Applier<'a> {
         Ok(message)
     }
 
-    /// Applies an operation on a signature over a message, by the credential's key or another one.
+    /// Applies an operation on a signature over a message.
     pub(crate) fn signature(
         &self,
         mutation: &Mutation,
         signature: &mut Vec<u8>,
         message: &[u8],
-        (own, other): (&Key, Option<&Key>),
+        keys: SigningKeys<'_>,
     ) -> Result<(), MutationError> {
         if !mutation.at.path.is_empty() {
             return Err(self.error("a signature has no members"));
@@ -180,17 +221,44 @@ impl<'a> Applier<'a> {
         match (mutation.op, text) {
             (Operation::Reencode, way) => {
                 let way = way.unwrap_or_default();
-                *signature = crate::signature::reencode(signature, own.algorithm(), way)
+                *signature = crate::signature::reencode(signature, keys.own.algorithm(), way)
                     .map_err(|message| self.error(message))?;
                 Ok(())
             }
-            (Operation::Set, Some("$BY_OTHER_KEY")) => {
-                let other = other.ok_or_else(|| self.error("no other key"))?;
-                *signature = other.sign(message);
+            (Operation::Set, Some(name)) if name.starts_with('$') => {
+                *signature = self.signed_otherwise(name, message, keys)?;
                 Ok(())
             }
             _ => self.bytes(mutation, signature),
         }
+    }
+
+    /// Signs as an operand names it: with another key, in another way, or without any key.
+    fn signed_otherwise(
+        &self,
+        name: &str,
+        message: &[u8],
+        keys: SigningKeys<'_>,
+    ) -> Result<Vec<u8>, MutationError> {
+        let by = |key: Option<&Key>| key.map(|key| key.sign(message));
+        let with = |how| keys.own.sign_otherwise(how, message);
+        let (signed, why) = match name {
+            "$BY_OTHER_KEY" => (by(keys.other), "no other key"),
+            "$BY_OTHER_CREDENTIAL" => (
+                by(keys.other_credential),
+                "the authenticator keeps no other credential, or its keys are not at hand",
+            ),
+            "$WITH_SHA1" => (with(Otherwise::Sha1), "needs a key on P-256, or of RSA"),
+            "$WITH_SHA384" => (with(Otherwise::Sha384), "needs a key on P-256, or of RSA"),
+            "$WITH_PSS" => (with(Otherwise::Pss), "needs a key of RSA"),
+            "$WITH_PKCS1" => (with(Otherwise::Pkcs1), "needs a key of RSA"),
+            "$FORGED_FOR_EXPONENT_3" => (
+                crate::signature::for_exponent_three(message),
+                "no such number was found",
+            ),
+            _ => (None, "is not one of the ways to sign"),
+        };
+        signed.ok_or_else(|| self.error(why))
     }
 
     /// Applies an operation on a byte string.
@@ -241,6 +309,7 @@ impl<'a> Applier<'a> {
         }
         let before = object.get(last).cloned();
         match mutation.op {
+            Operation::Reencode if is_case_of_id(mutation) => self.other_case(object)?,
             Operation::Set => drop(object.insert(last.clone(), self.operand(mutation)?)),
             Operation::Remove => drop(object.remove(last)),
             _ => {
@@ -252,15 +321,36 @@ impl<'a> Applier<'a> {
         self.changed(object.get(last).cloned() != before)
     }
 
-    /// Applies an operation on a text: on its bytes if it is base64url, or by adding text that is not `hex:...`.
+    /// Changes the case of the letters of `id` and `rawId`, but for the last, some of whose bits have to be zero.
+    fn other_case(&self, response: &mut Map<String, Value>) -> Result<(), MutationError> {
+        let id = response.get("id").and_then(Value::as_str);
+        let id = id.ok_or_else(|| self.error("there is no id"))?;
+        let last = id.chars().count().saturating_sub(1);
+        let swapped = id.chars().enumerate().map(|(place, letter)| {
+            if place == last {
+                letter
+            } else if letter.is_ascii_lowercase() {
+                letter.to_ascii_uppercase()
+            } else {
+                letter.to_ascii_lowercase()
+            }
+        });
+        let swapped: String = swapped.collect();
+        response.insert("id".to_owned(), Value::String(swapped.clone()));
+        response.insert("rawId".to_owned(), Value::String(swapped));
+        Ok(())
+    }
+
+    /// Applies an operation on a text: on its bytes if it is base64url, or on its characters where the operand is not `hex:...`.
     fn json_text(&self, mutation: &Mutation, member: &mut Value) -> Result<(), MutationError> {
         let text = member.as_str().map(str::to_owned);
         let text = text.ok_or_else(|| self.error("this operation applies to text only"))?;
         let more = mutation.value.as_ref().and_then(Value::as_str);
         let more = more.filter(|more| !more.starts_with("hex:"));
         *member = match (mutation.op, more) {
-            (Operation::Append, Some(more)) => Value::String(text + more),
-            (Operation::Prepend, Some(more)) => Value::String(more.to_owned() + &text),
+            (Operation::Append | Operation::Prepend | Operation::Reencode, Some(_)) => {
+                Value::String(self.text(mutation, &text, more)?)
+            }
             _ => {
                 let bytes = crate::client::from_base64url(&text);
                 let mut bytes = bytes.ok_or_else(|| self.error("is not base64url"))?;
@@ -290,7 +380,20 @@ impl<'a> Applier<'a> {
     }
 }
 
-pub(crate) fn hex(digits: &str) -> Option<Vec<u8>> {
+/// Reads bytes: groups of hexadecimal digits with blanks between them, of which `*N` stands for N in a row.
+pub(crate) fn hex(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    for group in text.split_ascii_whitespace() {
+        let (digits, times) = match group.split_once('*') {
+            Some((digits, times)) => (digits, times.parse().ok()?),
+            None => (group, 1),
+        };
+        bytes.extend(group_of(digits)?.repeat(times));
+    }
+    Some(bytes)
+}
+
+fn group_of(digits: &str) -> Option<Vec<u8>> {
     let pairs = digits.as_bytes().chunks(2);
     pairs
         .map(|pair| {
@@ -299,4 +402,25 @@ pub(crate) fn hex(digits: &str) -> Option<Vec<u8>> {
                 .filter(|_| pair.len() == 2)
         })
         .collect()
+}
+
+/// Tells whether a mutation writes the credential ID in letters of the other case.
+fn is_case_of_id(mutation: &Mutation) -> bool {
+    let way = mutation.value.as_ref().and_then(Value::as_str);
+    mutation.at.path == ["id"] && way == Some("other-case")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::hex;
+
+    #[test]
+    fn bytes_are_written_in_groups_that_may_be_repeated() {
+        assert_eq!(hex("0aFf"), Some(vec![0x0a, 0xff]));
+        assert_eq!(hex("01*2 02"), Some(vec![1, 1, 2]));
+        assert_eq!(hex("0102*2"), Some(vec![1, 2, 1, 2]));
+        assert_eq!(hex(""), Some(Vec::new()));
+        assert_eq!(hex("0"), None);
+        assert_eq!(hex("01*x"), None);
+    }
 }

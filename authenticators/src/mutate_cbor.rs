@@ -8,6 +8,9 @@ use crate::{
     mutate::{Applier, MutationError},
 };
 
+const LONG_KEY: &str = "long-key";
+const LONG_KEY_TWICE: &str = "long-key-twice";
+
 impl Applier<'_> {
     /// Applies a mutation at a path below a value.
     pub(crate) fn cbor(
@@ -29,7 +32,8 @@ impl Applier<'_> {
         self.changed(node.encode() != before.encode())
     }
 
-    /// Returns the operand as CBOR: `hex:...` is a byte string at a member, and stands as it is where a whole map is meant.
+    /// Returns the operand as CBOR: `hex:...` is a byte string at a member, and stands as it is where a whole map is meant;
+    /// `cbor:...` stands as it is everywhere.
     pub(crate) fn operand_cbor(&self, mutation: &Mutation) -> Result<Cbor, MutationError> {
         let value = self.operand(mutation)?;
         match value.as_str() {
@@ -49,6 +53,10 @@ impl Applier<'_> {
             Value::String(text) if text.starts_with("hex:") => {
                 let bytes = crate::mutate::hex(&text[4..]);
                 Cbor::Bytes(bytes.ok_or_else(|| self.error("is not hexadecimal"))?)
+            }
+            Value::String(text) if text.starts_with("cbor:") => {
+                let bytes = crate::mutate::hex(&text[5..]);
+                Cbor::Raw(bytes.ok_or_else(|| self.error("is not hexadecimal"))?)
             }
             Value::String(text) => Cbor::Text(text.clone()),
             Value::Array(items) => {
@@ -86,9 +94,25 @@ impl Applier<'_> {
                 let second = mutation.value.as_ref().map_or(Ok(same), |_| value())?;
                 entries.insert(position + 1, (key(name), second));
             }
+            (Operation::Reencode, Some(position)) if self.is_of_key(mutation) => {
+                let long = entries[position].0.encode_with_longer_head();
+                let long = long
+                    .ok_or_else(|| self.error("only the key of a short text has a longer head"))?;
+                if mutation.value.as_ref().and_then(Value::as_str) == Some(LONG_KEY) {
+                    entries[position].0 = Cbor::Raw(long);
+                } else {
+                    let same = entries[position].1.clone();
+                    entries.insert(position + 1, (Cbor::Raw(long), same));
+                }
+            }
             (_, Some(position)) => self.cbor_here(mutation, &mut entries[position].1)?,
         }
         Ok(())
+    }
+
+    fn is_of_key(&self, mutation: &Mutation) -> bool {
+        let way = mutation.value.as_ref().and_then(Value::as_str);
+        way.is_some_and(|way| [LONG_KEY, LONG_KEY_TWICE].contains(&way))
     }
 
     fn cbor_here(&self, mutation: &Mutation, node: &mut Cbor) -> Result<(), MutationError> {
@@ -129,10 +153,11 @@ impl Applier<'_> {
             }
             (Some("compressed"), Cbor::Map(entries)) => Some(compressed(entries)),
             (Some("off-curve"), Cbor::Map(entries)) => Some(off_curve(entries)),
+            (Some("modulus-16384"), Cbor::Map(entries)) => Some(long_modulus(entries)),
             _ => None,
         };
         encoded.ok_or_else(|| {
-            self.error("knows these encodings of a map: indefinite-length, non-minimal, reversed, compressed, off-curve")
+            self.error("knows these encodings of a map: indefinite-length, non-minimal, reversed, compressed, off-curve, modulus-16384")
         })
     }
 }
@@ -157,6 +182,18 @@ fn off_curve(entries: &[(Cbor, Cbor)]) -> Cbor {
             && let Some(last) = y.last_mut()
         {
             *last ^= 1;
+        }
+    }
+    Cbor::Map(entries)
+}
+
+/// Repeats the modulus of an RSA key until it is 16384 bits long: odd, and with its highest bit set, as it was.
+fn long_modulus(entries: &[(Cbor, Cbor)]) -> Cbor {
+    const BYTES: usize = 2048;
+    let mut entries = entries.to_vec();
+    for (label, value) in &mut entries {
+        if let (Cbor::Int(-1), Cbor::Bytes(n)) = (label, value) {
+            *n = n.repeat(BYTES / n.len().max(1));
         }
     }
     Cbor::Map(entries)

@@ -17,7 +17,7 @@ use crate::{
     client_data,
     data::{self, AuthenticatorData, BE},
     key::Key,
-    mutate::{Applier, MutationError, Values},
+    mutate::{Applier, MutationError, SigningKeys, Values},
     seed::Seed,
     stages,
     statement::BY_CREDENTIAL_KEY,
@@ -117,7 +117,12 @@ pub fn change_authentication(
     if let Some(mutation) = change.at(Stage::Signature) {
         let key = key.ok_or(NativeError::NeedsKey)?;
         let other = other_key(key);
-        change.signature(mutation, &mut signature, &message, (key, other.as_ref()))?;
+        let keys = SigningKeys {
+            own: key,
+            other: other.as_ref(),
+            other_credential: None,
+        };
+        change.signature(mutation, &mut signature, &message, keys)?;
     }
     let mut response = parts::object(made)?.clone();
     let posted = inner(&mut response)?;
@@ -158,13 +163,15 @@ pub fn observed(made: &Value) -> Result<Observed, NativeError> {
 pub fn can_change(mutation: &Mutation, ceremony: CeremonyKind, batch_attested: bool) -> bool {
     let stage = mutation.at.stage;
     if ceremony == CeremonyKind::Authentication {
-        return !matches!(
-            stage,
-            Stage::CoseKey
-                | Stage::Certificates
-                | Stage::AttestationStatement
-                | Stage::AttestationObject
-        );
+        let of_another = operand_text(mutation) == Some("$BY_OTHER_CREDENTIAL");
+        return !of_another
+            && !matches!(
+                stage,
+                Stage::CoseKey
+                    | Stage::Certificates
+                    | Stage::AttestationStatement
+                    | Stage::AttestationObject
+            );
     }
     match stage {
         Stage::Signature => false,

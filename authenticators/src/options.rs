@@ -1,6 +1,9 @@
 //! What a relying party's options ask for (WebAuthn L3, 5.4 and 5.5), read from their JSON.
 
-use passkey_model::provider::{Algorithm, AttestationKind, Engine, Transport};
+use passkey_model::{
+    Aaguid,
+    provider::{Algorithm, AttestationKind, Engine, Transport},
+};
 use serde_json::Value;
 
 use crate::{
@@ -31,11 +34,14 @@ pub(crate) fn creation<'a>(
     let model = &authenticator.model;
     let conveyed = text(options, "/attestation").unwrap_or("none") != "none";
     let roaming = !model.transports.contains(&Transport::Internal);
+    // What self attestation of a model without a name tells is nothing that would have to be hidden (5.1.3).
+    let tells_nothing =
+        model.attestation == AttestationKind::PackedSelf && model.aaguid == Aaguid::ZERO;
     Ok(MakeRequest {
         rp_id,
         user_handle: bytes(options.pointer("/user/id"), "user.id")?,
         algorithm: algorithm(authenticator, options)?,
-        attestation: if conveyed {
+        attestation: if conveyed || tells_nothing {
             model.attestation
         } else {
             AttestationKind::None

@@ -15,7 +15,7 @@ use crate::{
     ctap,
     data::{AT, Attested, AuthenticatorData, BE, BS, ED, UP, UV, changed},
     key::Key,
-    mutate::{Applier, MutationError},
+    mutate::{Applier, MutationError, SigningKeys},
     options::AssertRequest,
     seed::Seed,
     stages,
@@ -261,6 +261,14 @@ impl SoftwareAuthenticator {
         Key::new(algorithm, &self.seed.derive("other key"))
     }
 
+    /// The key of the newest other credential that is kept for the same relying party.
+    fn key_of_another(&self, credential: &Credential) -> Option<&Key> {
+        let mut newest_first = self.credentials.iter().rev();
+        let other = newest_first
+            .find(|other| other.rp_id_hash == credential.rp_id_hash && other.id != credential.id);
+        other.map(|other| &other.key)
+    }
+
     /// Forgets every credential of a relying party, as when its user deletes them.
     pub fn forget(&mut self, rp_id: &str) {
         let hash = Sha256::digest(rp_id.as_bytes());
@@ -275,6 +283,14 @@ impl SoftwareAuthenticator {
         found
             .map(|credential| credential.backup_state = backed_up)
             .is_some()
+    }
+
+    /// Has every credential be one that U2F made under an AppID, from now on (WebAuthn L3, 10.1.1).
+    pub fn put_under_app_id(&mut self, app_id: &str) {
+        for credential in &mut self.credentials {
+            credential.rp_id.clear();
+            credential.rp_id_hash = Sha256::digest(app_id.as_bytes()).to_vec();
+        }
     }
 
     /// Sets the signature counter of a credential, from which the next assertion counts on; tells whether it is kept here.
@@ -328,12 +344,12 @@ impl SoftwareAuthenticator {
         let mut signature = credential.key.sign(&message);
         if let Some(mutation) = change.at(Stage::Signature) {
             let other = self.other_key(credential.key.algorithm());
-            change.signature(
-                mutation,
-                &mut signature,
-                &message,
-                (&credential.key, other.as_ref()),
-            )?;
+            let keys = SigningKeys {
+                own: &credential.key,
+                other: other.as_ref(),
+                other_credential: self.key_of_another(credential),
+            };
+            change.signature(mutation, &mut signature, &message, keys)?;
         }
         Ok(Asserted {
             authenticator_data: sent.encode(),

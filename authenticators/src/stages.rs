@@ -81,9 +81,12 @@ pub(crate) fn response(
     mut response: Map<String, Value>,
     change: &Applier<'_>,
 ) -> Result<Value, MutationError> {
-    if let Some(mutation) = change.at(Stage::Response) {
-        change.json(mutation, &mut response)?;
+    let mut other = None;
+    match change.at(Stage::Response) {
+        Some(mutation) if mutation.at.path.is_empty() => other = Some(change.operand(mutation)?),
+        Some(mutation) => change.json(mutation, &mut response)?,
+        None => (),
     }
     change.finish()?;
-    Ok(Value::Object(response))
+    Ok(other.unwrap_or(Value::Object(response)))
 }

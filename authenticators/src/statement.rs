@@ -3,7 +3,7 @@
 use passkey_model::{Aaguid, Mutation, Operation, Stage, provider::AttestationKind};
 
 use crate::{
-    ca::{self, AttestationKey, Contents, TestCa},
+    ca::{self, AttestationKey, Contents, TestCa, Which},
     cbor::Cbor,
     data::AuthenticatorData,
     der,
@@ -118,20 +118,29 @@ fn certificates(
         return Ok(ca.issue(aaguid));
     };
     let path: Vec<&str> = mutation.at.path.iter().map(String::as_str).collect();
-    match path.as_slice() {
-        ["leaf", what @ ..] => ca.issue_changed(aaguid, |contents| {
+    let changed = |which, what: &[&str]| {
+        ca.issue_changed(aaguid, which, |contents| {
             let before = format!("{contents:?}");
-            leaf(contents, what, mutation, change)?;
+            say(contents, what, mutation, change)?;
             change.changed(format!("{contents:?}") != before)
-        }),
-        ["chain"] => {
+        })
+    };
+    let value = mutation.value.as_ref().and_then(|value| value.as_str());
+    match (path.as_slice(), mutation.op, value) {
+        (["leaf", what @ ..], ..) => changed(Which::Leaf, what),
+        (["intermediate", what @ ..], ..) => changed(Which::Intermediate, what),
+        (["chain"], Operation::Set, Some("$IMPOSTOR")) => Ok(ca.issue_by_impostor(aaguid)),
+        (["chain"], ..) => {
             let mut issued = ca.issue(aaguid);
             if let Some(issued) = &mut issued {
                 chain(&mut issued.certificates, Some(ca), mutation, change)?;
             }
             Ok(issued)
         }
-        _ => Err(change.error("is not a part of the certificates: chain, leaf/...")),
+        _ => {
+            Err(change
+                .error("is not a part of the certificates: chain, leaf/..., intermediate/..."))
+        }
     }
 }
 
@@ -165,7 +174,8 @@ pub(crate) fn chain(
     change.changed(*chain != before)
 }
 
-fn leaf(
+/// Changes what one certificate says.
+fn say(
     contents: &mut Contents,
     path: &[&str],
     mutation: &Mutation,
@@ -173,11 +183,15 @@ fn leaf(
 ) -> Result<(), MutationError> {
     let removed = mutation.op == Operation::Remove;
     if !removed && mutation.op != Operation::Set {
-        return Err(change.error("a leaf's values are set or removed"));
+        return Err(change.error("what a certificate says is set or removed"));
     }
     let flag = || {
         let value = change.operand(mutation)?.as_bool();
         value.ok_or_else(|| change.error("needs true or false"))
+    };
+    let url = || match change.operand(mutation) {
+        _ if removed => Ok(None),
+        value => Ok(value?.as_str().map(str::to_owned)),
     };
     let seconds = || Ok::<_, MutationError>(ca::time_text(change.number(mutation)? as u64));
     match path {
@@ -205,10 +219,17 @@ fn leaf(
         }
         ["aaguid-extension-critical"] => contents.aaguid_critical = flag()?,
         ["unknown-critical-extension"] => contents.unknown_critical_extension = flag()?,
+        ["serial-number-extension"] if removed => contents.serial_number = None,
+        ["serial-number-extension"] => {
+            contents.serial_number = Some(change.operand_bytes(mutation)?);
+        }
+        ["crl-distribution-point"] => contents.crl_distribution_point = url()?,
+        ["ocsp"] => contents.ocsp = url()?,
+        ["ca-issuers"] => contents.ca_issuers = url()?,
         ["not-before"] => contents.not_before = seconds()?,
         ["not-after"] => contents.not_after = seconds()?,
         ["issuer-key"] => contents.other_issuer_key = true,
-        _ => return Err(change.error("is not a part of the leaf")),
+        _ => return Err(change.error("is not a part of a certificate")),
     }
     Ok(())
 }

@@ -40,6 +40,7 @@ fn creation(changed: &Value) -> Value {
         "challenge": "AAAAAAAAAAAAAAAAAAAAAA", "rp": { "id": "rp.test" }, "user": { "id": "AQID" },
         "pubKeyCredParams": [{ "type": "public-key", "alg": -7 }], "attestation": "direct",
         "authenticatorSelection": { "residentKey": "required", "userVerification": "required" },
+        "extensions": { "credProps": true },
     });
     for (name, value) in changed.as_object().unwrap() {
         options[name] = value.clone();

@@ -218,7 +218,11 @@ fn what_can_be_changed_is_known_before_there_is_a_response() {
     assert!(!can, "there is nothing above the only certificate");
     let of_authentication = [
         of_authentication(),
-        vec![json!({ "at": "attestation-object/fmt", "op": "remove" })],
+        vec![
+            json!({ "at": "attestation-object/fmt", "op": "remove" }),
+            json!({ "at": "signature", "op": "set", "value": "$WITH_SHA1" }),
+            json!({ "at": "signature", "op": "set", "value": "$BY_OTHER_CREDENTIAL" }),
+        ],
     ];
     for change in of_authentication.concat() {
         let can = can_change(&mutation(&change), CeremonyKind::Authentication, true);

@@ -45,6 +45,7 @@ fn creation(verification: &str, resident: &str) -> Value {
         "challenge": "AAAAAAAAAAAAAAAAAAAAAA", "rp": { "id": "rp.test" }, "user": { "id": "AQID" },
         "pubKeyCredParams": [{ "type": "public-key", "alg": -7 }], "attestation": "direct",
         "authenticatorSelection": { "residentKey": resident, "userVerification": verification },
+        "extensions": { "credProps": true },
     })
 }
 

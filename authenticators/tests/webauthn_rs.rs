@@ -101,7 +101,8 @@ impl Bench {
                     .unwrap()
             }
             Route::Ours(_) => {
-                let options = serde_json::to_value(options.public_key).unwrap();
+                let mut options = serde_json::to_value(options.public_key).unwrap();
+                options["extensions"]["credProps"] = json!(true);
                 let made = Self::client().create(key, &options, None, &Values::new());
                 let made = made.unwrap();
                 assert_conformant(&made.response);

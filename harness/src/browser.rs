@@ -4,6 +4,7 @@
 //! [`Site`] that is set at that moment, or refused. A [`Pool`] keeps sessions so that rows can use one after the other.
 //! Everything that a session starts ends with it ([`processes`]).
 
+pub mod asked;
 mod capabilities;
 mod certificates;
 mod driver;
@@ -27,6 +28,10 @@ use std::{
 };
 
 pub use passkey_model::lane::Browser;
+use serde_json::{Map, Value};
+
+use crate::load::LoadError;
+use asked::Asked;
 
 pub use find::{Found, Missing, find, find_browser};
 pub use pool::Pool;
@@ -45,20 +50,37 @@ pub enum Place {
     Remote {
         /// Its address, as in `http://127.0.0.1:4444`.
         url: String,
+        /// What it is asked beside what every browser of ours is.
+        capabilities: Map<String, Value>,
     },
 }
 
 impl Place {
-    /// Returns where the environment says that sessions start: at `WEBDRIVER_URL`, or with the programs that [`find`] finds.
+    /// Returns where the environment says that sessions start: at `WEBDRIVER_URL`, with what [`asked::CAPABILITIES`] asks of it, or with
+    /// the programs that [`find`] finds.
     ///
     /// # Errors
-    /// When there is neither.
-    pub fn from_environment(kind: Browser) -> Result<Self, Missing> {
+    /// When there is neither, or the file of capabilities is wrong.
+    pub fn from_environment(kind: Browser) -> Result<Self, NoPlace> {
         match env::var(WEBDRIVER_URL) {
-            Ok(url) if !url.is_empty() => Ok(Self::Remote { url }),
-            _ => find(kind).map(Self::Local),
+            Ok(url) if !url.is_empty() => Ok(Self::Remote {
+                url,
+                capabilities: Asked::from_environment()?.of(kind),
+            }),
+            _ => Ok(find(kind).map(Self::Local)?),
         }
     }
+}
+
+/// Says why sessions can start nowhere.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoPlace {
+    /// There is no driver.
+    #[error(transparent)]
+    Missing(#[from] Missing),
+    /// The file of capabilities is wrong.
+    #[error("PASSKEY_CAPABILITIES: {0}")]
+    Capabilities(#[from] LoadError),
 }
 
 /// Writes a WebExtension into a folder and returns what the browser is to load: that folder, or a file in it.

@@ -1,6 +1,7 @@
 //! The command line: parses flags, calls the library, prints, and returns the exit code.
 
 mod arguments;
+mod catalogue;
 mod doctor;
 mod keys;
 mod run;
@@ -86,6 +87,20 @@ pub fn execute(
         Command::VirtualKey(told) => keys::virtual_key(told, out, err),
         Command::Doctor { verify } => with_rows(&arguments.scenarios, err, |library, rows, err| {
             doctor::doctor(library, rows, *verify, out, err)
+        }),
+        Command::SelfCheck => catalogue::self_check(&arguments.scenarios, out, err),
+        Command::Coverage { format } => {
+            with_rows(&arguments.scenarios, err, |library, rows, err| {
+                catalogue::coverage(library, rows, *format, out, err)
+            })
+        }
+        Command::Extract { row, out: file } => {
+            with_rows(&arguments.scenarios, err, |library, rows, err| {
+                catalogue::extract(library, rows, (row, file.as_deref()), out, err)
+            })
+        }
+        Command::Docs => with_rows(&arguments.scenarios, err, |library, rows, _| {
+            catalogue::docs(library, rows, out)
         }),
         Command::Explain { row } => with_rows(&arguments.scenarios, err, |library, rows, err| {
             show::explain_row(library, rows, row, out, err)

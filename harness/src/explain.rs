@@ -92,6 +92,10 @@ fn describe(step: &Step) -> String {
         }
         Action::SignIn => format!("{user} signs in{place}{change}"),
         Action::Replay => format!("{user} posts the last response again"),
+        Action::ReadOptions => format!(
+            "{user} reads options, and sees whether a property holds: {}",
+            serde_json::json!(spec.options.as_ref().map(|options| options.property))
+        ),
         Action::SetPolicy => format!(
             "policy {} comes into force",
             spec.policy.as_deref().unwrap_or("(none)")
@@ -101,5 +105,8 @@ fn describe(step: &Step) -> String {
         Action::SignOut => format!("{user} signs out"),
         Action::DeleteAtProvider => format!("{user} deletes the passkey where it is kept"),
         Action::DeleteAtRelyingParty => format!("{user} deletes the passkey on the page"),
+        Action::PasswordSignIn => format!("{user} gives a password"),
+        Action::Send => format!("{user} sends what no ceremony made"),
+        Action::Read => format!("{user} reads what the relying party has"),
     }
 }

@@ -5,14 +5,19 @@
 
 pub mod browser;
 pub mod cli;
+pub mod coverage;
 pub mod differences;
+pub mod docs;
 pub mod doctor;
 pub mod explain;
+pub mod extract;
 pub mod filter;
+pub mod inspect;
 pub mod keys;
 pub mod lanes;
 pub mod load;
 pub mod report;
 pub mod run;
+pub mod self_check;
 pub mod snapshot;
 pub mod target;

@@ -12,7 +12,11 @@ use std::{
     thread::{self, ScopedJoinHandle},
 };
 
-use passkey_model::library::{Library, Located};
+use passkey_model::{
+    library::{Library, Located},
+    row::SourceRef,
+    target::Target,
+};
 use serde::de::DeserializeOwned;
 
 pub use events::Positions;
@@ -41,6 +45,17 @@ impl LoadError {
             line: 1,
             column: 1,
             message: message.into(),
+        }
+    }
+
+    /// Reports a mistake at a part of a file that could be read.
+    #[must_use]
+    pub fn at(place: SourceRef, message: String) -> Self {
+        Self {
+            file: place.file,
+            line: place.line,
+            column: place.column,
+            message,
         }
     }
 }
@@ -84,6 +99,8 @@ impl Loader<'_> {
             self.library.grid = self.single("grid.yaml");
             self.library.lanes = self.single("lanes.yaml");
             self.library.differences = self.single("differences.yaml");
+            self.library.not_built = self.single("not-built.yaml");
+            self.library.steps = self.single("steps.yaml");
             self.library.matrix = self.all_of(folder(root, "matrix"));
             self.library.policy = self.all_of(joined(policy));
             let flows = self.all_of(folder(root, "flows"));
@@ -91,7 +108,8 @@ impl Loader<'_> {
             let keys = self.all_of(folder(root, "security-keys"));
             self.library.policy.extend(keys);
             self.library.conformance = self.all_of(joined(conformance));
-            self.library.targets = self.all_of(folder(root, "targets"));
+            let targets = folder(root, "targets").into_iter();
+            self.library.targets = self.all_of(targets.map(|file| file.and_then(sound)).collect());
         });
         let scenarios =
             self.library.matrix.len() + self.library.policy.len() + self.library.conformance.len();
@@ -155,6 +173,28 @@ fn yaml_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     }
     files.sort();
     Ok(files)
+}
+
+/// Reads a target's file.
+///
+/// # Errors
+/// As [`read`], and when its parts do not fit together.
+pub fn target(file: &Path) -> Result<Located<Target>, LoadError> {
+    read(file).and_then(sound)
+}
+
+/// Hands on a target whose parts fit together.
+fn sound(target: Located<Target>) -> Result<Located<Target>, LoadError> {
+    let Some((pointer, message)) = target.value.mistakes().into_iter().next() else {
+        return Ok(target);
+    };
+    let place = target.at(&pointer);
+    Err(LoadError {
+        file: place.file,
+        line: place.line,
+        column: place.column,
+        message,
+    })
 }
 
 /// Reads one file of one document.

@@ -3,13 +3,15 @@
 mod api;
 mod browsers;
 mod evidence;
+mod learn;
 mod play;
 mod site;
 mod turns;
 
 pub use browsers::{Browsers, CapacityError, capacity};
 pub use evidence::{Evidence, Piece};
-pub(crate) use play::setup as embedded;
+pub(crate) use learn::learn;
+pub(crate) use play::{ceremony_of, setup as embedded};
 pub use turns::Turns;
 
 use std::{
@@ -21,7 +23,11 @@ use passkey_model::{
     library::Library,
     row::Row,
     transcript::{self, StepRecord, Written},
-    verdict::{Judgement, Outcome, Verdict, judge},
+    verdict::{
+        Demands, Judgement, Outcome, Verdict,
+        aftermath::{Aftermath, with_aftermath},
+        judge,
+    },
 };
 use passkey_reference_rp::{Defects, Recorded};
 
@@ -110,7 +116,7 @@ impl Runner {
     /// Says why a row cannot be shown in its lane or on the target; nothing when it can run.
     #[must_use]
     pub fn not_applicable(&self, row: &Row) -> Option<String> {
-        let on_target = |target: &Arc<ReadyTarget>| target.file.cannot_show(row);
+        let on_target = |target: &Arc<ReadyTarget>| target.file.cannot_show(&self.library, row);
         row.not_applicable
             .clone()
             .or_else(|| self.target.as_ref().and_then(on_target))
@@ -159,12 +165,27 @@ impl Runner {
     }
 
     /// Judges what was played; `fault` says why that is nothing of the relying party's.
-    fn judge(&self, row: &Row, records: &[StepRecord], fault: Option<String>) -> Judgement {
+    fn judge(
+        &self,
+        row: &Row,
+        records: &[StepRecord],
+        aftermaths: &[Aftermath],
+        fault: Option<String>,
+    ) -> Judgement {
         let outcomes: Vec<Outcome> = records
             .iter()
             .map(|record| record.outcome.clone())
             .collect();
-        fault.map_or_else(|| judge(row, &outcomes, self.strict), harness_error)
+        if let Some(because) = fault {
+            return harness_error(because);
+        }
+        let target = self.target.as_ref();
+        let demands = Demands {
+            should: self.strict,
+            fido: target.is_none_or(|target| target.file.declares.fido),
+        };
+        let judgement = judge(row, &outcomes, demands);
+        with_aftermath(judgement, row, &outcomes, aftermaths)
     }
 }
 

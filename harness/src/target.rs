@@ -5,10 +5,17 @@ use std::{env, path::Path, time::Duration};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::{Request, body::Bytes, client::conn::http1, header};
 use hyper_util::rt::TokioIo;
-use passkey_model::target::Target;
+use passkey_model::{
+    scenario::{CeremonyKind, PerCeremony},
+    target::{Answered, Refusing, Target},
+    verdict::Outcome,
+};
 use tokio::{net::TcpStream, time::timeout};
 
-use crate::load::{self, LoadError};
+use crate::{
+    load::{self, LoadError},
+    run,
+};
 
 /// How long a target may take until it answers for the first time.
 pub const READY_LIMIT: Duration = Duration::from_secs(5);
@@ -21,6 +28,8 @@ pub struct ReadyTarget {
     pub file: Target,
     /// What lets users in before there is a passkey.
     pub pass: String,
+    /// How it refuses a response: what its file says of that, or else what was learned.
+    pub refusals: PerCeremony<Option<Refusing>>,
 }
 
 /// Says why a target cannot be tested.
@@ -52,22 +61,72 @@ pub enum TargetError {
     Runtime(#[source] std::io::Error),
 }
 
+impl ReadyTarget {
+    /// Makes a target of what its file says, with its secret.
+    #[must_use]
+    pub fn new(file: Target, pass: String) -> Self {
+        let refusals = PerCeremony {
+            registration: file.refusal.clone(),
+            authentication: file.refusal.clone(),
+        };
+        Self {
+            file,
+            pass,
+            refusals,
+        }
+    }
+
+    /// Waits for the target, and learns how it refuses where its file does not say so; returns what people should know of that.
+    ///
+    /// `seed` is what the keys derive from that it is shown: a target that keeps what it is given wants another every time.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub async fn meet(&mut self, seed: u64) -> Result<Vec<String>, TargetError> {
+        probe(&self.file).await?;
+        if self.file.refusal.is_some() {
+            return Ok(Vec::new());
+        }
+        let learned = run::learn(self, seed).await;
+        let learned = learned.map_err(|error| TargetError::Unreachable {
+            name: self.file.target.clone(),
+            address: self.file.address,
+            cause: error.to_string(),
+        })?;
+        self.refusals = learned.refusals;
+        Ok(learned.notes)
+    }
+
+    /// Returns what an answer to a request for a path means, if it is a refusal of a response or of its options.
+    pub(crate) fn refused(&self, path: &str, said: &Answered) -> Option<Outcome> {
+        let ceremony = run::ceremony_of(path)?;
+        let shape = self.refusals.of(ceremony).as_ref()?;
+        shape.fits(said).then(|| self.file.refused(said))
+    }
+
+    /// Says how it refuses the responses of a ceremony, in words.
+    #[must_use]
+    pub fn refuses_with(&self, ceremony: CeremonyKind) -> String {
+        let shape = self.refusals.of(ceremony).as_ref();
+        shape.map_or_else(
+            || "in a way that is not known".to_owned(),
+            ToString::to_string,
+        )
+    }
+}
+
 /// Reads a target's file and its secret.
 ///
 /// # Errors
 /// When the file is wrong or the environment has no such variable.
 pub fn load(file: &Path) -> Result<ReadyTarget, TargetError> {
-    let read = load::read::<Target>(file)?;
+    let read = load::target(file)?;
     let pass = env::var(&read.value.pass_from).map_err(|_| TargetError::Secret {
         file: read.at("/pass-from").to_string(),
         variable: read.value.pass_from.clone(),
     })?;
-    Ok(ReadyTarget {
-        file: read.value,
-        pass,
-    })
+    Ok(ReadyTarget::new(read.value, pass))
 }
-
 /// Asks a target whether it is there: `GET /healthz` has to be answered with 200 in time.
 ///
 /// # Errors

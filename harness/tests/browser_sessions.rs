@@ -363,9 +363,20 @@ async fn a_session_of_a_driver_that_runs_already_ends_without_the_driver() {
     let mut ports =
         lines.filter_map(|line| Some(line.unwrap().split_once(text)?.1.replace('.', "")));
     let url = format!("http://127.0.0.1:{}", ports.next().unwrap());
-    let session = start(Browser::Chromium, &Place::Remote { url }).await;
+    let asked =
+        serde_json::json!({ "goog:chromeOptions": { "args": ["--user-agent=asked of the grid"] } });
+    let place = Place::Remote {
+        url,
+        capabilities: asked.as_object().unwrap().clone(),
+    };
+    let session = start(Browser::Chromium, &place).await;
     session.route(Some(Arc::new(Named("one"))));
     go(&session, "https://login.rp.test/").await.unwrap();
+    let asks = session
+        .client()
+        .execute("return navigator.userAgent", vec![]);
+    let agent = asks.await.unwrap();
+    assert_eq!(agent, "asked of the grid");
     drop(session);
     let quits = async {
         while descendants::living().len() > 1 {

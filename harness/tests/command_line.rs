@@ -390,7 +390,7 @@ fn run_against(address: SocketAddr, row: &str) -> Output {
     let name = format!("target-{}.yaml", address.port());
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let text = format!(
-        "target: hostile\naddress: {address}\nrp-id: rp.test\norigin: https://login.rp.test\npass-from: PASSKEY_TEST_PASS\n"
+        "target: hostile\naddress: {address}\nrp-id: rp.test\norigin: https://login.rp.test\npass-from: PASSKEY_TEST_PASS\nrefusal: {{ statuses: [400] }}\n"
     );
     fs::write(&file, text).unwrap();
     let started = Instant::now();
@@ -504,6 +504,35 @@ fn a_target_file_that_is_wrong_is_told_where() {
 }
 
 #[test]
+fn a_mistake_in_what_a_target_says_of_its_refusals_is_told_where() {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bad-reasons.yaml");
+    let head = "target: t\naddress: 127.0.0.1:1\nrp-id: rp.test\norigin: https://login.rp.test\npass-from: P\n";
+    let told = |more: &str| {
+        fs::write(&file, format!("{head}{more}")).unwrap();
+        let output = harness(&["check", file.to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(4));
+        stderr(&output)
+    };
+    let features = "declares:\n  features: [usernameles]\n";
+    let reasons = "reasons:\n  - { text: a, is: [attestaton] }\n";
+    let cases = [
+        (features, "bad-reasons.yaml:7:14: "),
+        (features, "did you mean `usernameless`?"),
+        (reasons, "bad-reasons.yaml:7:"),
+        (reasons, "did you mean 'attestation'?"),
+        ("refusal:\n  statuses: [503]\n", "bad-reasons.yaml:7:13: "),
+        (
+            "reasons:\n  - { code: a, is: [parse] }\n",
+            "bad-reasons.yaml:7:13: the file does not say where",
+        ),
+    ];
+    for (more, expected) in cases {
+        let said = told(more);
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+}
+
+#[test]
 fn a_port_in_use_is_told_what_to_do() {
     let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
@@ -541,4 +570,60 @@ fn a_platform_whose_name_would_be_read_as_another_is_refused() {
         "id: ios-below",
         &["/platforms/ios.yaml:1:5: a platform cannot be named 'ios-below'"],
     );
+}
+
+#[test]
+fn one_row_alone_is_shown_in_full_with_the_change_marked_and_its_grounds() {
+    let output = harness(&[
+        "run",
+        "--exact",
+        "conformance::ad.bs-without-be::registration::software",
+    ]);
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    for wanted in [
+        "\n>         flags: UP UV BS AT\n",
+        "\n          aaguid: ",
+        "authData.flags: \"UP UV AT\" -> \"UP UV BS AT\"\n",
+        "bytes of authenticatorData from 32: 45 -> 55\n",
+        "basis Must, severity Low\n",
+        "says reg.17\n",
+    ] {
+        assert!(text.contains(wanted), "{text}\nlacks: {wanted}");
+    }
+    assert!(!text.contains("\n>   - {sign-in"), "{text}");
+}
+
+#[test]
+fn an_exchange_is_written_down_as_a_fixture() {
+    let output = harness(&["extract", "conformance::sig.bitflip::authentication"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let fixture: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(fixture["expect"], "rejected");
+    assert_eq!(fixture["step"], "auth.21");
+    assert_eq!(fixture["relyingParty"]["rpId"], "rp.test");
+    let exchanges = fixture["exchanges"].as_array().unwrap();
+    let subject = exchanges
+        .iter()
+        .find(|exchange| exchange["role"] == "subject")
+        .unwrap();
+    assert_eq!(subject["outcome"], "rejected");
+    assert!(subject["response"]["response"]["signature"].is_string());
+    assert!(subject["options"]["challenge"].is_string());
+    assert_eq!(exchanges[0]["ceremony"], "registration");
+
+    let unknown = harness(&["extract", "conformance::sig.bitflop::authentication"]);
+    assert_eq!(unknown.status.code(), Some(3));
+    assert!(stderr(&unknown).contains("did you mean conformance::sig.bitflip"));
+}
+
+#[test]
+fn coverage_tells_the_cases_of_each_step_by_lane() {
+    let output = harness(&["coverage", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let coverage: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(coverage["lanes"][0], "software");
+    let steps = coverage["steps"].as_array().unwrap();
+    let challenge = steps.iter().find(|step| step["step"] == "auth.11").unwrap();
+    assert!(challenge["by_lane"][0]["negative"].as_u64().unwrap() >= 5);
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use passkey_harness::{
-    cli,
+    cli, docs,
     snapshot::{self, Owners},
 };
 use passkey_model::schema;
@@ -108,6 +108,13 @@ fn every_snapshot_belongs_to_a_row_and_none_is_pending() {
         BTreeSet::new(),
         "nobody reviewed these: cargo insta review"
     );
+}
+
+#[test]
+fn the_page_about_the_cases_is_that_of_the_scenarios() {
+    let (library, rows) = cli::rows(&root().join("scenarios")).unwrap();
+    let page = docs::page(&library, &rows);
+    hold(&root().join("harness/CASES.md"), &page);
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! The scenario files themselves: the grid against the oracle, names, and what is said of bad files.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
-use std::{fs, path::PathBuf};
+use std::{collections::BTreeSet, fs, path::PathBuf};
 
-use passkey_harness::{cli, load};
+use passkey_harness::{cli, coverage::Coverage, load};
 use passkey_model::{
     library::{Library, ProviderInContext},
     policy::{
@@ -16,6 +16,46 @@ use passkey_model::{
 
 fn scenarios() -> PathBuf {
     PathBuf::from("scenarios")
+}
+
+#[test]
+fn every_conformance_case_says_what_red_means_and_how_to_mend_it() {
+    let (library, _) = cli::rows(&scenarios()).unwrap();
+    let cases = library
+        .conformance
+        .iter()
+        .flat_map(|group| &group.value.cases);
+    let silent = cases.filter(|case| case.red.trim().is_empty() || case.mend.trim().is_empty());
+    let silent: Vec<&str> = silent.map(|case| case.id.as_str()).collect();
+    assert_eq!(silent, Vec::<&str>::new());
+}
+
+#[test]
+fn no_case_is_built_and_listed_as_not_built() {
+    let (library, _) = cli::rows(&scenarios()).unwrap();
+    let groups = library.conformance.iter();
+    let built: BTreeSet<&String> = groups
+        .flat_map(|group| &group.value.cases)
+        .flat_map(|case| case.also.iter().chain([&case.id]))
+        .collect();
+    let listed = &library.not_built.as_ref().unwrap().value.cases;
+    let ids = listed.iter().flat_map(|cases| &cases.ids);
+    let both: Vec<&String> = ids.filter(|id| built.contains(id)).collect();
+    assert_eq!(both, Vec::<&String>::new());
+}
+
+#[test]
+fn every_step_of_the_specification_has_cases_or_says_why_not() {
+    let (library, rows) = cli::rows(&scenarios()).unwrap();
+    let coverage = Coverage::of(&library, &rows);
+    assert_eq!(coverage.gaps(), Vec::<String>::new());
+    let steps = |prefix: &str| {
+        let of_ceremony = coverage.steps.iter();
+        of_ceremony
+            .filter(|step| step.step.starts_with(prefix))
+            .count()
+    };
+    assert_eq!((steps("reg."), steps("auth.")), (29, 25));
 }
 
 fn credential(made: &ProviderInContext) -> CredentialFacts {

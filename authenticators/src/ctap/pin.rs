@@ -281,10 +281,8 @@ impl ClientPin {
     /// Makes a new key agreement key (`regenerate`).
     fn regenerate(&mut self) {
         let seed = self.draw("key agreement");
-        self.agreement = match Key::new(Algorithm::ES256, &seed) {
-            Some(Key::Es256(key)) => Some(key),
-            _ => None,
-        };
+        let key = Key::new(Algorithm::ES256, &seed);
+        self.agreement = key.as_ref().and_then(Key::p256).cloned().map(Box::new);
     }
 
     fn draw(&mut self, purpose: &str) -> Seed {

@@ -148,10 +148,8 @@ mod tests {
     }
 
     fn signing(name: &str) -> Box<p256::ecdsa::SigningKey> {
-        match Key::new(Algorithm::ES256, &Seed::new(0, name)) {
-            Some(Key::Es256(key)) => key,
-            _ => panic!("not P-256"),
-        }
+        let key = Key::new(Algorithm::ES256, &Seed::new(0, name)).unwrap();
+        Box::new(key.p256().unwrap().clone())
     }
 
     proptest! {

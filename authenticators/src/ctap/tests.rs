@@ -49,12 +49,11 @@ fn token(
     protocol: PinProtocol,
     asked: Vec<(i64, Cbor)>,
 ) -> Result<Vec<u8>, u8> {
-    let Some(Key::Es256(own)) = Key::new(Algorithm::ES256, &Seed::new(0, "platform")) else {
-        panic!("not P-256")
-    };
+    let own = Key::new(Algorithm::ES256, &Seed::new(0, "platform")).unwrap();
+    let own = own.p256().unwrap();
     let number = Cbor::Int(protocol.number());
     let agreed = call(key, 6, vec![(1, number.clone()), (2, Cbor::Int(2))])?;
-    let z = shared_point(&own, agreed.get("1").unwrap()).unwrap();
+    let z = shared_point(own, agreed.get("1").unwrap()).unwrap();
     let secret = protocol.derive(&z);
     let pin = &Sha256::digest(b"1234")[..16];
     let encrypted = protocol.encrypt(&secret, [9; 16], pin).unwrap();
@@ -62,7 +61,7 @@ fn token(
     let mut parameters = vec![
         (1, number),
         (2, Cbor::Int(subcommand)),
-        (3, public_cose(&own)),
+        (3, public_cose(own)),
         (6, Cbor::Bytes(encrypted)),
     ];
     parameters.extend(asked);

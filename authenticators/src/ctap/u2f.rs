@@ -4,7 +4,6 @@ use passkey_model::provider::{Algorithm, AttestationKind};
 
 use crate::{
     ca,
-    key::Key,
     software::{Credential, Material, SoftwareAuthenticator, UserNames},
 };
 
@@ -107,7 +106,7 @@ fn register(authenticator: &mut SoftwareAuthenticator, data: &[u8]) -> Result<Ve
     let (challenge, application) = halves(data).ok_or(WRONG_LENGTH)?;
     let material = authenticator.next_material(Algorithm::ES256);
     let Material { key, credential_id } = material
-        .filter(|new| matches!(new.key, Key::Es256(_)))
+        .filter(|new| new.key.p256().is_some())
         .ok_or(WRONG_DATA)?;
     let length = u8::try_from(credential_id.len()).map_err(|_| WRONG_DATA)?;
     let ca = match authenticator.model.attestation {
@@ -161,7 +160,7 @@ fn authenticate(
         credential.id == handle
             && credential.rp_id_hash == application
             && credential.protection < 3
-            && matches!(credential.key, Key::Es256(_))
+            && credential.key.p256().is_some()
     };
     if !authenticator.credentials.iter().any(usable) {
         return Err(WRONG_DATA);

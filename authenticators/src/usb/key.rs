@@ -28,6 +28,7 @@ use super::{
 use crate::{
     client::{self, Client, ClientError, Made},
     crate_stack::{self, Additions, Interposed, TIMEOUT_MS},
+    extensions,
     mutate::{Applier, Values},
     options::{self, AssertRequest, text},
     software::Asserted,
@@ -147,7 +148,8 @@ impl<T: Token + 'static> SecurityKey<T> {
         }
         let transports = self.info.transports.iter().map(|name| json!(name));
         let transports = transports.collect();
-        Ok(client.registered(made, &client_data, transports, discoverable, &change)?)
+        let outputs = extensions::of_creation(options, discoverable);
+        Ok(client.registered(made, &client_data, transports, outputs, &change)?)
     }
 
     /// Uses a passkey as `navigator.credentials.get()` does. It blocks: under tokio, call it from `spawn_blocking`.
@@ -189,7 +191,8 @@ impl<T: Token + 'static> SecurityKey<T> {
         })?;
         // A credential that is not discoverable has none to give.
         let user_handle = Some(asserted.user_handle.as_slice()).filter(|handle| !handle.is_empty());
-        Ok(client.asserted(&asserted, user_handle, &client_data, &change)?)
+        let outputs = extensions::of_request(options, false);
+        Ok(client.asserted(&asserted, user_handle, &client_data, outputs, &change)?)
     }
 
     /// Deletes the discoverable credentials that were made here, and no others, where the key can; returns how many.

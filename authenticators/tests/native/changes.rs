@@ -7,7 +7,10 @@ pub(super) fn of_registration() -> Vec<Value> {
     let changes = [
         json!({ "at": "client-data/origin", "op": "set", "value": "https://evil.example" }),
         json!({ "at": "client-data/challenge", "op": "duplicate", "value": "AAAA" }),
+        json!({ "at": "client-data/challenge", "op": "append", "value": "hex:ff" }),
+        json!({ "at": "client-data/origin/first", "op": "duplicate", "value": "https://evil.example" }),
         json!({ "at": "client-data", "op": "reencode", "value": "bom" }),
+        json!({ "at": "client-data", "op": "reencode", "value": "nested" }),
         json!({ "at": "cose-key/3", "op": "set", "value": -257 }),
         json!({ "at": "cose-key", "op": "reencode", "value": "off-curve" }),
         json!({ "at": "attested-credential-data/aaguid", "op": "flip-bit", "value": 3 }),
@@ -50,6 +53,8 @@ pub(super) fn of_authentication() -> Vec<Value> {
         json!({ "at": "signature", "op": "reencode", "value": "p1363" }),
         json!({ "at": "signature", "op": "flip-bit", "value": 100 }),
         json!({ "at": "response/response/userHandle", "op": "remove" }),
+        json!({ "at": "response/response/authenticatorData", "op": "reencode", "value": "base64" }),
+        json!({ "at": "response", "op": "set", "value": { "verified": true } }),
     ])
 }
 

@@ -52,6 +52,10 @@ pub struct Lane {
     /// The rows that it shows, by their names without the lane: `*` stands for anything, `!` in front takes out again; the
     /// last pattern that matches decides.
     pub rows: Vec<Pattern>,
+    /// Rows of which it shows only the first of each case, by the same patterns: what the others differ in is the relying party's to
+    /// tell apart, and other lanes show them.
+    #[serde(default)]
+    pub first_of_case: Vec<Pattern>,
 }
 
 /// Tells how a relying party is reached.
@@ -210,14 +214,15 @@ impl Lane {
                 Capability::OtherEngines,
             ]),
             rows: vec![Pattern::everything()],
+            first_of_case: Vec::new(),
         }
     }
 
-    /// Tells whether the lane shows a row, by its name without the lane.
+    /// Tells whether the lane shows a row, by its name without the lane; `later_of_case` says that another row of the
+    /// same case stands before it.
     #[must_use]
-    pub fn shows(&self, name: &str) -> bool {
-        let decides = self.rows.iter().rfind(|pattern| pattern.matches(name));
-        decides.is_some_and(|pattern| !pattern.takes_out)
+    pub fn shows(&self, name: &str, later_of_case: bool) -> bool {
+        chosen(&self.rows, name) && !(later_of_case && chosen(&self.first_of_case, name))
     }
 
     /// Tells whether the lane can do something.
@@ -237,6 +242,12 @@ impl Lane {
     pub fn is_native(&self) -> bool {
         self.authenticator == AuthenticatorKind::Virtual
     }
+}
+
+/// Tells whether the last pattern that matches takes a name in.
+fn chosen(patterns: &[Pattern], name: &str) -> bool {
+    let decides = patterns.iter().rfind(|pattern| pattern.matches(name));
+    decides.is_some_and(|pattern| !pattern.takes_out)
 }
 
 /// Returns the transport over which a client sees an authenticator: `hybrid` across devices, otherwise the model's first.

@@ -5,6 +5,7 @@ pub mod expand;
 pub mod lane;
 pub mod library;
 pub mod mutation;
+pub mod options;
 pub mod platform;
 pub mod policy;
 pub mod provider;

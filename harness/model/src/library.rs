@@ -10,8 +10,8 @@ use crate::{
     },
     row::SourceRef,
     scenario::{
-        Availability, Available, Cell, ConformanceGroup, Contexts, Grid, MatrixScenario,
-        PolicyScenario, Profile, StepSpec,
+        Availability, Available, Cell, ConformanceGroup, Contexts, Grid, MatrixScenario, NotBuilt,
+        PolicyScenario, Profile, StepSpec, VerificationSteps,
     },
     target::Target,
 };
@@ -68,6 +68,10 @@ pub struct Library {
     pub lanes: Option<Located<Lanes>>,
     /// Where native lanes may differ from the software lane; nowhere when there is no such file.
     pub differences: Option<Located<Differences>>,
+    /// The conformance cases that were not built; none when there is no such file.
+    pub not_built: Option<Located<NotBuilt>>,
+    /// The verification steps; none when there is no such file.
+    pub steps: Option<Located<VerificationSteps>>,
     /// The scenarios of the suite `matrix`.
     pub matrix: Vec<Located<MatrixScenario>>,
     /// The scenarios of the suite `policy`.

@@ -18,11 +18,20 @@ pub struct Mutation {
     /// What is done there.
     pub op: Operation,
     /// The operand: JSON as written, bytes as `hex:...`, `$NAME` for a value of the exchange, or a number of bytes or bits.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "present"
+    )]
     pub value: Option<Value>,
     /// Whether everything after the change is made anew, with valid hashes and signatures.
     #[serde(default)]
     pub resign: bool,
+}
+
+/// Reads `value: null` as the operand null, not as none.
+fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
 }
 
 /// Names what a [`Mutation`] does at its place.
@@ -164,5 +173,21 @@ impl fmt::Display for MutationPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.stage.name())?;
         self.path.iter().try_for_each(|part| write!(f, "/{part}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn null_is_an_operand_and_nothing_is_none() -> Result<(), serde_json::Error> {
+        let read = |text: &str| serde_json::from_str::<Mutation>(text);
+        let null = read(r#"{ "at": "response/id", "op": "set", "value": null }"#)?;
+        assert_eq!(null.value, Some(Value::Null));
+        assert_eq!(read(&serde_json::to_string(&null)?)?, null);
+        let none = read(r#"{ "at": "response/id", "op": "remove" }"#)?;
+        assert_eq!(none.value, None);
+        Ok(())
     }
 }

@@ -165,7 +165,7 @@ pub enum UserVerification {
     Never,
 }
 
-/// Names a signature algorithm by its COSE name.
+/// Names a signature algorithm by its COSE name (RFC 9053, RFC 8230, RFC 8812, RFC 9864; ML-DSA: RFC 9964).
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
@@ -173,8 +173,25 @@ pub enum UserVerification {
 pub enum Algorithm {
     ES256,
     ES384,
-    RS256,
+    ES512,
+    ES256K,
+    ESP256,
+    ESP384,
+    ESP512,
     EdDSA,
+    RS1,
+    RS256,
+    RS384,
+    RS512,
+    PS256,
+    PS384,
+    PS512,
+    #[serde(rename = "ML-DSA-44")]
+    MlDsa44,
+    #[serde(rename = "ML-DSA-65")]
+    MlDsa65,
+    #[serde(rename = "ML-DSA-87")]
+    MlDsa87,
 }
 
 impl Algorithm {
@@ -184,8 +201,22 @@ impl Algorithm {
         match self {
             Self::ES256 => -7,
             Self::ES384 => -35,
-            Self::RS256 => -257,
+            Self::ES512 => -36,
+            Self::ES256K => -47,
+            Self::ESP256 => -9,
+            Self::ESP384 => -51,
+            Self::ESP512 => -52,
             Self::EdDSA => -8,
+            Self::RS1 => -65_535,
+            Self::RS256 => -257,
+            Self::RS384 => -258,
+            Self::RS512 => -259,
+            Self::PS256 => -37,
+            Self::PS384 => -38,
+            Self::PS512 => -39,
+            Self::MlDsa44 => -48,
+            Self::MlDsa65 => -49,
+            Self::MlDsa87 => -50,
         }
     }
 }

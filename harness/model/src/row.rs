@@ -7,7 +7,9 @@ use serde_json::Value;
 use crate::{
     lane::Lane,
     policy::Switches,
-    scenario::{Basis, Expected, RelyingPartySettings, Severity, StepSpec, Suite, UserSpec},
+    scenario::{
+        Basis, Expected, Feature, RelyingPartySettings, Severity, StepSpec, Suite, UserSpec,
+    },
     verdict::Reason,
 };
 
@@ -28,8 +30,12 @@ pub struct Row {
     pub source: SourceRef,
     /// Where its expectation is written: an entry of the grid, or the case.
     pub expected_at: SourceRef,
+    /// Whether another row of the same case stands before it.
+    pub later_of_case: bool,
     /// The axes and their values, in the order of the name.
     pub axes: Vec<(&'static str, String)>,
+    /// What a relying party has to have, beside its set-up.
+    pub requires: Vec<Feature>,
     /// How the relying party is set up.
     pub relying_party: RelyingPartySettings,
     /// The readings of open questions.

@@ -8,7 +8,8 @@ use crate::{
     platform::Platform,
     provider::Provider,
     scenario::{
-        Availability, ConformanceGroup, Contexts, Grid, MatrixScenario, PolicyScenario, Profile,
+        Availability, ConformanceGroup, Contexts, Grid, MatrixScenario, NotBuilt, PolicyScenario,
+        Profile, VerificationSteps,
     },
     target::Target,
 };
@@ -24,10 +25,12 @@ pub fn schemas() -> Vec<(&'static str, Value)> {
         ("grid.json", schema::<Grid>()),
         ("lanes.json", schema::<Lanes>()),
         ("matrix.json", schema::<MatrixScenario>()),
+        ("not-built.json", schema::<NotBuilt>()),
         ("platform.json", schema::<Platform>()),
         ("policy.json", schema::<PolicyScenario>()),
         ("profile.json", schema::<Profile>()),
         ("provider.json", schema::<Provider>()),
+        ("steps.json", schema::<VerificationSteps>()),
         ("target.json", schema::<Target>()),
     ]
 }

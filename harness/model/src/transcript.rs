@@ -7,6 +7,7 @@
 //! name, the same one wherever it stands (`<challenge#1>` twice shows that it was echoed).
 
 mod certificate;
+mod client_data;
 mod decode;
 mod exchange;
 mod redact;
@@ -20,6 +21,7 @@ pub use redact::Redactor;
 pub use render::render;
 
 use crate::{
+    options::{Answer, Ask},
     row::{Role, Row, Step},
     scenario::{Action, CeremonyKind},
     verdict::Outcome,
@@ -66,6 +68,13 @@ pub enum Message {
         /// The JSON.
         response: Value,
     },
+    /// Options that were read and not answered.
+    Read {
+        /// What was asked, and how many times.
+        ask: Ask,
+        /// The first of the answers.
+        answer: Answer,
+    },
     /// A policy that was set, in Graph's shape.
     Policy(Value),
 }
@@ -104,6 +113,10 @@ fn decode(messages: &[Message], rp_id: &str) -> Vec<Value> {
             ceremony, options, ..
         } => decode_options(*ceremony, options),
         Message::Response { response, .. } => decode_response(response, rp_id),
+        Message::Read { ask, answer } => match answer {
+            Ok(options) => decode_options(ask.ceremony, options),
+            Err(refused) => outcome(refused),
+        },
         Message::Policy(_) => Value::Null,
     };
     messages.iter().map(of_message).collect()
@@ -123,10 +136,26 @@ pub fn ceremony_value(row: &Row, records: &[StepRecord], rp_id: &str) -> Value {
     let steps = row.steps.iter().zip(records).map(|(step, record)| {
         let decoded = decode(&record.messages, rp_id);
         let mut value = step_value(step, record, decoded);
+        shorten(&mut value);
         redactor.redact_in_place(&mut value);
         value
     });
     start.into_iter().chain(steps).collect()
+}
+
+/// Nobody reads a list of a hundred texts: its first, its last and their number say as much.
+const LONGEST_LIST: usize = 32;
+
+fn shorten(value: &mut Value) {
+    match value {
+        Value::Array(items) if items.len() > LONGEST_LIST => {
+            let between = format!("{} more", items.len() - 2);
+            items.splice(1..items.len() - 1, [Value::String(between)]);
+        }
+        Value::Array(items) => items.iter_mut().for_each(shorten),
+        Value::Object(members) => members.values_mut().for_each(shorten),
+        _ => {}
+    }
 }
 
 /// Makes an object of one member, of the value itself: the macro would make another one of it.
@@ -144,28 +173,52 @@ fn step_value(step: &Step, record: &StepRecord, decoded: Vec<Value>) -> Value {
         Action::Register => ("register", json!(user)),
         Action::SignIn => ("sign-in", json!(user)),
         Action::Replay => ("replay", json!(user)),
+        Action::ReadOptions => ("read-options", json!(user)),
         Action::SetPolicy => ("set-policy", json!(spec.policy)),
         Action::AdvanceClock => (
             "advance-clock",
             json!(format!("{} s", spec.seconds.unwrap_or_default())),
         ),
-        Action::SetUser => (
-            "set-user",
-            json!({ "user": user, "groups": spec.groups, "guest": spec.guest }),
-        ),
+        Action::SetUser => {
+            let mut set = json!({ "user": user, "groups": spec.groups, "guest": spec.guest });
+            if let Some(disabled) = spec.disabled {
+                set["disabled"] = json!(disabled);
+            }
+            ("set-user", set)
+        }
         Action::SignOut => ("sign-out", json!(user)),
         Action::DeleteAtProvider => ("delete-at-provider", json!(user)),
         Action::DeleteAtRelyingParty => ("delete-at-relying-party", json!(user)),
+        Action::PasswordSignIn => ("password-sign-in", json!(user)),
+        Action::Send => ("send", json!(user)),
+        Action::Read => ("read", json!(user)),
     };
     value.insert(what.to_owned(), who);
     if let Some(mutation) = &spec.mutation {
         value.insert("mutation".to_owned(), json!(mutation));
     }
+    if let Some(request) = &spec.request {
+        value.insert("request".to_owned(), json!(request));
+    }
     if let Some(seconds) = spec.wait_seconds {
         value.insert("waits".to_owned(), json!(format!("{seconds} s")));
     }
+    if let Some(asks) = &spec.asks {
+        value.insert("asks".to_owned(), json!(asks));
+    }
+    if let Some(options) = &spec.options {
+        value.insert("holds".to_owned(), json!(options.property));
+    }
+    let mut read = Vec::new();
     for (message, decoded) in record.messages.iter().zip(decoded) {
         match message {
+            Message::Read { ask, .. } => read.push(json!({
+                "ceremony": ask.ceremony,
+                "session": ask.session.as_deref().unwrap_or("a new one"),
+                "asks": ask.request,
+                "times": ask.times,
+                "first": decoded,
+            })),
             Message::Options { request, .. } if in_full => {
                 if request
                     .as_object()
@@ -182,6 +235,9 @@ fn step_value(step: &Step, record: &StepRecord, decoded: Vec<Value>) -> Value {
             }
             Message::Options { .. } | Message::Policy(_) => {}
         }
+    }
+    if !read.is_empty() {
+        value.insert("read".to_owned(), Value::Array(read));
     }
     value.insert("outcome".to_owned(), outcome(&record.outcome));
     Value::Object(value)
@@ -229,7 +285,9 @@ fn outcome(outcome: &Outcome) -> Value {
         Outcome::Rejected { reasons, .. } => json!({ "rejected": reasons }),
         Outcome::Crashed { how } => json!({ "crashed": how }),
         Outcome::NoCredential { error } => json!({ "no-credential": error }),
+        Outcome::Violates { how } => json!({ "violates": how }),
         Outcome::OtherRefusal { what } => json!({ "other-refusal": what }),
+        Outcome::Differs { how } => json!({ "differs": how }),
         Outcome::Accepted | Outcome::Hung => json!(outcome.name()),
     }
 }

@@ -1,5 +1,7 @@
 //! What the relying party did, and our judgement of it.
 
+pub mod aftermath;
+
 use std::{fmt, str::FromStr};
 
 use serde::{Serialize, Serializer};
@@ -23,7 +25,7 @@ pub enum Reason {
     Parse,
     /// No ceremony was under way.
     State,
-    /// It refused as it refuses, and does not say why.
+    /// It refused as it refuses, and nobody knows why: judged by the refusal alone.
     Unknown,
 }
 
@@ -104,10 +106,20 @@ pub enum Outcome {
         /// The name of the DOMException.
         error: String,
     },
+    /// It sent options of which a property does not hold.
+    Violates {
+        /// The member, its value, and what it should have been.
+        how: String,
+    },
     /// It refused in a shape that is not its own shape of refusing.
     OtherRefusal {
         /// What it answered.
         what: String,
+    },
+    /// What it keeps or shows is not what it has to be.
+    Differs {
+        /// What is there, and what has to be.
+        how: String,
     },
 }
 
@@ -121,7 +133,9 @@ impl Outcome {
             Self::Crashed { .. } => "crashed",
             Self::Hung => "hung",
             Self::NoCredential { .. } => "no-credential",
+            Self::Violates { .. } => "violates",
             Self::OtherRefusal { .. } => "other-refusal",
+            Self::Differs { .. } => "differs",
         }
     }
 
@@ -147,7 +161,9 @@ impl fmt::Display for Outcome {
             Self::NoCredential { error } => {
                 write!(f, "no credential: the client refused with {error}")
             }
+            Self::Violates { how } => write!(f, "violated: {how}"),
             Self::OtherRefusal { what } => write!(f, "refused in another way: {what}"),
+            Self::Differs { how } => f.write_str(how),
             Self::Accepted | Self::Hung => f.write_str(self.name()),
         }
     }
@@ -213,12 +229,31 @@ pub struct Judgement {
     pub because: String,
 }
 
+/// What a relying party is held to, beside what the specification demands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Demands {
+    /// Whether rows whose basis is a SHOULD are red too.
+    pub should: bool,
+    /// Whether rows whose basis is FIDO's conformance tests are red.
+    pub fido: bool,
+}
+
+impl Demands {
+    fn cover(self, basis: Basis) -> bool {
+        match basis {
+            Basis::Should => self.should,
+            Basis::Fido => self.fido,
+            Basis::Must | Basis::Security | Basis::Policy => true,
+        }
+    }
+}
+
 /// Judges a row by what the relying party did with each of its steps.
 ///
 /// `outcomes` has one outcome for each step that ran, in order; a row stops at the first step that did not do what was
-/// expected. With `strict`, rows whose basis is a SHOULD are red too.
+/// expected. A row that deviates from what is not demanded is observed.
 #[must_use]
-pub fn judge(row: &Row, outcomes: &[Outcome], strict: bool) -> Judgement {
+pub fn judge(row: &Row, outcomes: &[Outcome], demands: Demands) -> Judgement {
     for (index, step) in row.steps.iter().enumerate() {
         let Some(outcome) = outcomes.get(index) else {
             return Judgement {
@@ -226,7 +261,7 @@ pub fn judge(row: &Row, outcomes: &[Outcome], strict: bool) -> Judgement {
                 because: format!("step {} did not run", index + 1),
             };
         };
-        if step.expect == Expected::Reported || agrees(step, outcome) {
+        if agrees(step, outcome) {
             continue;
         }
         let because = format!(
@@ -236,49 +271,77 @@ pub fn judge(row: &Row, outcomes: &[Outcome], strict: bool) -> Judgement {
             expectation(step)
         );
         return Judgement {
-            verdict: disagreement(row, step, outcome, strict),
+            verdict: disagreement(row, step, outcome, demands),
             because,
         };
     }
-    let reports = row
+    let reported = row
         .steps
         .iter()
-        .any(|step| step.expect == Expected::Reported);
-    let verdict = if reports {
-        Verdict::Observed
-    } else {
-        Verdict::Conforms
-    };
-    let last = outcomes.last().map(ToString::to_string).unwrap_or_default();
-    Judgement {
-        verdict,
-        because: format!("as expected: {last}"),
+        .rposition(|step| step.role == Role::Subject && step.expect == Expected::Reported);
+    if let Some(outcome) = reported.and_then(|index| outcomes.get(index)) {
+        return Judgement {
+            verdict: Verdict::Observed,
+            because: format!("reported: {outcome}"),
+        };
     }
+    Judgement {
+        verdict: Verdict::Conforms,
+        because: as_expected(row, outcomes),
+    }
+}
+
+/// Says what came of the last step, and which refusals are as expected only as far as anybody can tell.
+/// Tells what came of the subject, not of the control after it.
+fn as_expected(row: &Row, outcomes: &[Outcome]) -> String {
+    let subjects = row.steps.iter().zip(outcomes);
+    let mut subjects = subjects.filter(|(step, _)| step.role == Role::Subject);
+    let last = subjects.next_back().map(|(_, outcome)| outcome);
+    let last = last.or(outcomes.last());
+    let mut because = String::from("as expected: ");
+    because += &last.map(ToString::to_string).unwrap_or_default();
+    for (index, outcome) in outcomes.iter().enumerate() {
+        if let Outcome::Rejected { reasons, message } = outcome
+            && reasons.contains(&Reason::Unknown)
+        {
+            because += &format!(
+                "; why step {} was refused is not known: {message}",
+                index + 1
+            );
+        }
+    }
+    because
 }
 
 fn agrees(step: &Step, outcome: &Outcome) -> bool {
     match (step.expect, outcome) {
         (Expected::Accepted, Outcome::Accepted) => true,
+        // Whatever it decides, it has to decide.
+        (Expected::Reported, outcome) => {
+            !matches!(outcome, Outcome::Crashed { .. } | Outcome::Hung)
+        }
         (Expected::NoCredential, Outcome::NoCredential { error }) => {
             step.error.as_ref().is_none_or(|expected| expected == error)
         }
         (Expected::Rejected | Expected::PolicyRefused, Outcome::Rejected { reasons, .. }) => {
-            step.reasons.is_empty() || reasons.iter().any(|reason| step.reasons.contains(reason))
+            let fits =
+                |reason: &Reason| *reason == Reason::Unknown || step.reasons.contains(reason);
+            step.reasons.is_empty() || reasons.iter().any(fits)
         }
         _ => false,
     }
 }
 
-fn disagreement(row: &Row, step: &Step, outcome: &Outcome, strict: bool) -> Verdict {
+fn disagreement(row: &Row, step: &Step, outcome: &Outcome, demands: Demands) -> Verdict {
     let refused_control = step.role == Role::Control && matches!(outcome, Outcome::Rejected { .. });
     if refused_control || matches!(outcome, Outcome::OtherRefusal { .. }) {
         Verdict::Inconclusive
     } else if matches!(outcome, Outcome::NoCredential { .. }) {
         Verdict::HarnessError
-    } else if row.grounds.basis == Basis::Should && !strict {
-        Verdict::Observed
-    } else {
+    } else if demands.cover(row.grounds.basis) {
         Verdict::Deviates
+    } else {
+        Verdict::Observed
     }
 }
 
@@ -288,12 +351,16 @@ fn action(step: &Step) -> &'static str {
         Action::Register => "register",
         Action::SignIn => "sign-in",
         Action::Replay => "replay",
+        Action::ReadOptions => "read-options",
         Action::SetPolicy => "set-policy",
         Action::AdvanceClock => "advance-clock",
         Action::SetUser => "set-user",
         Action::SignOut => "sign-out",
         Action::DeleteAtProvider => "delete-at-provider",
         Action::DeleteAtRelyingParty => "delete-at-relying-party",
+        Action::PasswordSignIn => "password-sign-in",
+        Action::Send => "send",
+        Action::Read => "read",
     }
 }
 
@@ -317,4 +384,29 @@ pub fn expectation(step: &Step) -> String {
         return word.to_owned();
     }
     format!("{word} ({})", reasons.join(" or "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{Action, StepSpec};
+
+    #[test]
+    fn whatever_a_case_leaves_open_an_answer_is_due() {
+        let step = Step {
+            spec: StepSpec::new(Action::Register),
+            role: Role::Subject,
+            expect: Expected::Reported,
+            reasons: Vec::new(),
+            error: None,
+        };
+        let how = || "status 500".to_owned();
+        let refused = Outcome::Rejected {
+            reasons: Vec::new(),
+            message: String::new(),
+        };
+        assert!(agrees(&step, &Outcome::Accepted) && agrees(&step, &refused));
+        assert!(!agrees(&step, &Outcome::Crashed { how: how() }));
+        assert!(!agrees(&step, &Outcome::Hung));
+    }
 }

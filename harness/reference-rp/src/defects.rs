@@ -34,21 +34,22 @@ impl FromStr for Defect {
 
 /// A set of defects; empty by default.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub struct Defects(u128);
+pub struct Defects([u128; 2]);
 
 const _: () = assert!(
-    Defect::ALL.len() + Defect::PAGE.len() <= 128,
+    Defect::ALL.len() + Defect::PAGE.len() <= 2 * 128,
     "the set has a bit for each"
 );
 
 impl Defects {
     /// The empty set: the relying party makes no mistake.
-    pub const NONE: Self = Self(0);
+    pub const NONE: Self = Self([0; 2]);
 
     /// Tells whether a defect is in the set.
     #[must_use]
     pub const fn has(&self, defect: Defect) -> bool {
-        self.0 & defect.bit() != 0
+        let (word, bit) = defect.place();
+        self.0[word] & bit != 0
     }
 
     /// Lists the defects in the set.
@@ -63,24 +64,26 @@ impl Defects {
 }
 
 impl Defect {
-    const fn bit(self) -> u128 {
-        1 << self as u32
+    /// Its word of a set, and the bit there.
+    const fn place(self) -> (usize, u128) {
+        (self as usize / 128, 1 << (self as usize % 128))
     }
 }
 
 impl From<Defect> for Defects {
     fn from(defect: Defect) -> Self {
-        Self(defect.bit())
+        Self::from_iter([defect])
     }
 }
 
 impl FromIterator<Defect> for Defects {
     fn from_iter<I: IntoIterator<Item = Defect>>(defects: I) -> Self {
-        Self(
-            defects
-                .into_iter()
-                .fold(0, |set, defect| set | defect.bit()),
-        )
+        let mut set = Self::NONE;
+        for defect in defects {
+            let (word, bit) = defect.place();
+            set.0[word] |= bit;
+        }
+        set
     }
 }
 

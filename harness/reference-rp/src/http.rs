@@ -1,13 +1,21 @@
 //! The server around the verification: sessions, challenges, records, policy.
 
+mod accounts;
 mod body;
+mod certificate_urls;
 mod conformance;
+mod enrolment;
 mod finish;
+mod kept;
 mod memory;
+mod options;
 mod pages;
+mod password;
 mod routes;
 mod seen;
 mod state;
+mod step_up;
+mod tenants;
 
 use std::{
     net::SocketAddr,
@@ -15,10 +23,12 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::{defects::Defects, policy::Limits, recorded::Recorded, verify::Expected};
+pub use accounts::Accounts;
+pub use kept::Kept;
 pub use seen::Seen;
 use state::State;
 
@@ -67,10 +77,22 @@ pub struct Config {
     pub resident_key: String,
     /// The `credentialProtectionPolicy` that its options ask for (CTAP 2.1, 12.1).
     pub credential_protection: Option<String>,
+    /// The extensions that its creation options ask for beside `credProps`, as in their JSON.
+    pub registration_extensions: Map<String, Value>,
+    /// The extensions that its request options ask for, as in their JSON; `appid` only where credentials are listed.
+    pub authentication_extensions: Map<String, Value>,
     /// The other origins that may use its RP ID, for `/.well-known/webauthn`; that is not found when there are none.
     pub related_origins: Vec<String>,
     /// The origins whose pages may embed its pages; if there are any, its cookies are sent in iframes too.
     pub embedders: Vec<String>,
+    /// How its accounts and sessions are set up.
+    pub accounts: Accounts,
+    /// Whether its records are from a time when BE and BS were not stored.
+    pub legacy_records: bool,
+    /// The other tenants on the same server, by the host under which each is reached.
+    ///
+    /// A tenant has accounts, sessions and passkeys of its own; it is told its own RP ID and origin in `expected`.
+    pub tenants: Vec<(String, Config)>,
 }
 
 impl Config {
@@ -88,8 +110,13 @@ impl Config {
             options_timeout: None,
             resident_key: "required".to_owned(),
             credential_protection: None,
+            registration_extensions: Map::new(),
+            authentication_extensions: Map::new(),
             related_origins: Vec::new(),
             embedders: Vec::new(),
+            accounts: Accounts::default(),
+            legacy_records: false,
+            tenants: Vec::new(),
         }
     }
 }
@@ -146,9 +173,21 @@ impl RunningRp {
         self.state.advance_clock(seconds);
     }
 
-    /// Changes a user's groups or kind.
-    pub fn set_user(&self, name: &str, groups: Option<Vec<String>>, guest: Option<bool>) {
-        self.state.set_user(name, groups, guest);
+    /// Changes a user's groups or kind, or disables the account.
+    pub fn set_user(
+        &self,
+        name: &str,
+        groups: Option<Vec<String>>,
+        guest: Option<bool>,
+        disabled: Option<bool>,
+    ) {
+        self.state.set_user(name, groups, guest, disabled);
+    }
+
+    /// Makes an enrolment link for a user, as an administrator would send it; returns its token.
+    #[must_use]
+    pub fn enrolment_link(&self, user: &str) -> String {
+        self.state.enrolment_link(user)
     }
 
     /// Returns the policy in force.

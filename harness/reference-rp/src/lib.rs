@@ -20,6 +20,6 @@ pub mod trust;
 pub mod verify;
 
 pub use defects::{Defect, Defects};
-pub use http::{Clock, Config, RunningRp, Seen, User};
+pub use http::{Accounts, Clock, Config, Kept, RunningRp, Seen, User};
 pub use recorded::Recorded;
 pub use verify::{Expected, Record, Refusal};

@@ -29,6 +29,8 @@ use crate::{
 pub struct Expected {
     /// The RP ID.
     pub rp_id: String,
+    /// The RP IDs of the other tenants on the same server.
+    pub other_rp_ids: Vec<String>,
     /// The origins that it takes; the first is its own, the others are related to it (WebAuthn L3, 5.11).
     pub origins: Vec<String>,
     /// Whether it expects to run in an iframe of another origin.
@@ -47,6 +49,8 @@ pub struct Expected {
     pub attestation_required: bool,
     /// Whether a counter that did not rise is refused.
     pub counter_must_rise: bool,
+    /// Whether a passkey is refused of which the client says that it is not discoverable (10.1.3).
+    pub discoverable_required: bool,
     /// What it trusts.
     pub anchors: Anchors,
     /// The policy of passkey profiles in Graph's shape; none for a relying party without profiles.
@@ -85,8 +89,10 @@ pub struct Record {
     pub sign_count: u32,
     /// The transports that the client reported.
     pub transports: Vec<String>,
-    /// The BE flag at registration.
-    pub backup_eligible: bool,
+    /// Whether the user was verified when it was made (4, uvInitialized).
+    pub uv_initialized: bool,
+    /// The BE flag at registration; unknown of a record that is older than the flag.
+    pub backup_eligible: Option<bool>,
     /// The BS flag of the last ceremony.
     pub backup_state: bool,
     /// The AAGUID.

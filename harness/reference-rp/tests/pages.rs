@@ -33,9 +33,11 @@ fn config(change: impl FnOnce(&mut Config)) -> Config {
         user_verification: "required".to_owned(),
         algorithms: vec![-7],
         attestation: "direct".to_owned(),
+        other_rp_ids: Vec::new(),
         single_device_required: false,
         attestation_required: false,
         counter_must_rise: true,
+        discoverable_required: false,
         anchors: Anchors::default(),
         policy: None,
         switches: Switches::default(),
@@ -306,6 +308,18 @@ async fn a_known_credential_is_not_called_unknown() {
     let refused = browser.sign_in(&key).await.json();
     assert_eq!(refused["error"]["reasons"], json!(["auth.22"]));
     assert_eq!(refused["error"]["unknownCredential"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_credential_that_is_not_named_is_not_called_unknown() {
+    let mut browser = Browser::with(|_| ()).await;
+    for raw_id in [Value::Null, json!("AQID=")] {
+        let response = json!({ "type": "public-key", "response": {}, "rawId": raw_id });
+        let path = "/webauthn/authentication";
+        let refused = browser.send("POST", path, &response).await.json();
+        assert_eq!(refused["error"]["reasons"], json!(["parse"]));
+        assert_eq!(refused["error"]["unknownCredential"], Value::Null);
+    }
 }
 
 #[tokio::test]

@@ -139,9 +139,11 @@ impl File {
             user_verification: "preferred".to_owned(),
             algorithms: vec![-7, -35, -36, -8, -257],
             attestation: "direct".to_owned(),
+            other_rp_ids: Vec::new(),
             single_device_required: false,
             attestation_required: vector.id.starts_with("packed-") && !vector.id.contains("self"),
             counter_must_rise: true,
+            discoverable_required: false,
             anchors: self.anchors(vector.registration.get("aaguid")),
             policy: None,
             switches: Switches::default(),
@@ -180,6 +182,7 @@ impl Vector {
     fn create(&self, client_data: &[u8], object: &[u8]) -> Registration {
         let id = URL_SAFE_NO_PAD.encode(self.registration.get("credential_id"));
         Registration {
+            extensions: serde_json::Map::new(),
             response: json!({
                 "id": id,
                 "rawId": id,
@@ -207,6 +210,7 @@ impl Vector {
     fn get(&self, record: &Record, data: &[u8], client_data: &[u8], sig: &[u8]) -> Authentication {
         let id = URL_SAFE_NO_PAD.encode(&record.id);
         Authentication {
+            extensions: serde_json::Map::new(),
             response: json!({
                 "id": id,
                 "rawId": id,

@@ -5,7 +5,9 @@ use std::{env, net::SocketAddr, path::Path, time::Duration};
 use fantoccini::wd::Capabilities;
 use serde_json::{Map, Value, json};
 
-use super::{Browser, Look, page::CEREMONY_LIMIT, patience::patient, session::START_LIMIT};
+use super::{
+    Browser, Look, asked::join, page::CEREMONY_LIMIT, patience::patient, session::START_LIMIT,
+};
 
 /// The environment variable with more arguments for Chromium, separated by blanks.
 pub const ARGUMENTS: &str = "PASSKEY_CHROMIUM_ARGUMENTS";
@@ -26,6 +28,8 @@ pub(super) struct Wanted<'a> {
     pub proxy: SocketAddr,
     /// The folder of an unpacked extension (Chromium loads it when it starts).
     pub extension: Option<&'a Path>,
+    /// What a remote end is asked beside.
+    pub more: Option<&'a Capabilities>,
 }
 
 /// Returns the capabilities of a session (WebDriver, section 7; `goog:chromeOptions`; `moz:firefoxOptions`).
@@ -48,6 +52,9 @@ pub(super) fn capabilities(wanted: &Wanted<'_>) -> Capabilities {
         // Read when a row is red.
         let logs = json!({"browser": "ALL"});
         capabilities.insert("goog:loggingPrefs".to_owned(), logs);
+    }
+    if let Some(more) = wanted.more {
+        join(&mut capabilities, more);
     }
     capabilities
 }

@@ -92,7 +92,7 @@ impl Session {
                 let url = driver::start(&family, kind, found, tail).await?;
                 (found.browser.as_deref(), Some(family.folder()), url)
             }
-            Place::Remote { url } => (None, None, url.clone()),
+            Place::Remote { url, .. } => (None, None, url.clone()),
         };
         let wanted = Wanted {
             kind,
@@ -101,13 +101,17 @@ impl Session {
             folder,
             proxy: proxy.address(),
             extension,
+            more: match place {
+                Place::Local(_) => None,
+                Place::Remote { capabilities, .. } => Some(capabilities),
+            },
         };
         let mut builder = ClientBuilder::new(HttpConnector::new());
         let connect = builder.capabilities(capabilities(&wanted)).connect(&url);
         let client = connect.await.map_err(|cause| BrowserError::Driver {
             driver: match place {
                 Place::Local(found) => found.driver.clone(),
-                Place::Remote { url } => url.into(),
+                Place::Remote { url, .. } => url.into(),
             },
             cause: format!("no session: {cause}"),
             words: tail.words(),
@@ -129,7 +133,7 @@ impl Session {
 
     /// Does what can only be done once there is a session.
     async fn finish(&self, place: &Place, extension: Option<&Path>) -> Result<(), BrowserError> {
-        if let Place::Remote { url } = place {
+        if let Place::Remote { url, .. } = place {
             let id = self.client.session_id();
             let id = self
                 .limited("asking for the session's id", SHORT_LIMIT, id)

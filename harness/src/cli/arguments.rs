@@ -49,6 +49,24 @@ pub(super) enum Command {
         /// The row's whole name.
         row: String,
     },
+    /// Print which row reveals which defect of the reference relying party; 1 when a defect survives or a row is red without one.
+    SelfCheck,
+    /// Print the steps of WebAuthn L3, 7.1 and 7.2, with the number of their cases in each lane; 1 when a step has none and no reason.
+    Coverage {
+        /// How to print them.
+        #[arg(long, default_value = "text")]
+        format: Format,
+    },
+    /// Run one row against the embedded relying party and write its exchange as a JSON fixture for a unit test.
+    Extract {
+        /// The row's whole name; of the software lane where no lane is named.
+        row: String,
+        /// The file; standard output when left out.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Print the page about every conformance case for people who write relying parties: what red means, and how to mend it.
+    Docs,
     /// Say what is installed, which lanes run, and what to do about the others; 1 when a lane of PASSKEY_REQUIRED_LANES does not.
     Doctor {
         /// Ask the browsers that are there whether they still do what the harness relies on; 6 when one does not.
@@ -147,6 +165,14 @@ pub(super) struct VirtualKeyArguments {
     /// Whether nobody touches it.
     #[arg(long)]
     pub untouched: bool,
+    /// After how many milliseconds somebody touches it.
+    #[arg(
+        long,
+        value_name = "MS",
+        default_value_t = 0,
+        conflicts_with = "untouched"
+    )]
+    pub touch_after: u64,
     /// What it does wrong, and when, as in `unplug@make-credential`; more than once for more faults.
     #[arg(long)]
     pub fault: Vec<String>,

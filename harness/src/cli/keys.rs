@@ -159,10 +159,10 @@ mod linux {
             let bus = parsed(&self.bus)?;
             let faults = self.fault.iter().map(|fault| parsed(fault));
             let settings = Settings {
-                touch: if self.untouched {
-                    Touch::Never
-                } else {
-                    Touch::AtOnce
+                touch: match self.touch_after {
+                    _ if self.untouched => Touch::Never,
+                    0 => Touch::AtOnce,
+                    after => Touch::After(Duration::from_millis(after)),
                 },
                 faults: faults.collect::<Result<_, _>>()?,
                 ..Settings::default()

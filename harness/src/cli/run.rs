@@ -17,6 +17,7 @@ use super::{
 use crate::{
     browser::{Look, processes},
     filter::Filter,
+    inspect::inspect,
     lanes::{self, Places, Shard},
     report::{Event, Files, JsonLines, Reporter, Terminal},
     run::{Browsers, CapacityError, RowResult, Runner, Turns, capacity},
@@ -41,8 +42,12 @@ pub(super) fn run(
         Err(mistakes) => return super::report_mistakes(&mistakes, err),
     };
     super::warn(&library, err)?;
-    let target = match find_target(&told.target, scenarios) {
-        Ok(target) => target.map(Arc::new),
+    let seed = told.seed.unwrap_or_else(|| default_seed(&told.target));
+    let target = match find_target(&told.target, scenarios, seed) {
+        Ok((target, notes)) => {
+            notes.iter().try_for_each(|note| writeln!(err, "{note}"))?;
+            target.map(Arc::new)
+        }
         Err(error) => return target_error(&error, err),
     };
     let lanes = expand::lanes(&library);
@@ -75,7 +80,7 @@ pub(super) fn run(
         }
     };
     let runner = Runner {
-        seed: told.seed.unwrap_or_else(|| default_seed(target.is_some())),
+        seed,
         library: Arc::new(library),
         strict: told.strict,
         target,
@@ -135,18 +140,23 @@ fn report(
         json.as_mut().map_or(Ok(()), |json| json.event(event))?;
         files.as_mut().map_or(Ok(()), |files| files.event(event))
     };
-    let counts = play(runner, rows, &mut report)?;
+    let in_full = told.exact && text && rows.len() == 1;
+    let runner = Arc::new(runner);
+    let (counts, shown) = play(&runner, rows, in_full, &mut report)?;
+    write!(out, "{shown}")?;
     if let Some(folder) = &told.report {
         writeln!(err, "report: {}", folder.display())?;
     }
     Ok(exit_code(&counts))
 }
 
+/// Plays rows and reports them; returns the verdicts, and what there is to see of the rows where they are shown in full.
 fn play(
-    runner: Runner,
+    runner: &Arc<Runner>,
     rows: Vec<Row>,
+    in_full: bool,
     report: &mut impl FnMut(&Event<'_>) -> io::Result<()>,
-) -> io::Result<BTreeMap<Verdict, usize>> {
+) -> io::Result<(BTreeMap<Verdict, usize>, String)> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
@@ -156,12 +166,12 @@ fn play(
         .filter(|row| runner.does_not_run(row).is_none())
         .count();
     report(&Event::Started { runnable })?;
-    let runner = Arc::new(runner);
     let tasks: Vec<_> = rows
         .into_iter()
-        .map(|row| runtime.spawn(one(Arc::clone(&runner), row)))
+        .map(|row| runtime.spawn(one(Arc::clone(runner), row)))
         .collect();
     let mut counts = BTreeMap::new();
+    let mut shown = String::new();
     for task in tasks {
         let (row, result) = runtime.block_on(task).map_err(io::Error::other)?;
         *counts.entry(result.judgement.verdict).or_default() += 1;
@@ -169,13 +179,16 @@ fn play(
             row: &row,
             result: &result,
         })?;
+        if in_full {
+            shown += &runtime.block_on(inspect(runner, &row, &result));
+        }
     }
     runtime.block_on(runner.browsers.close());
     report(&Event::Finished {
         counts: &counts,
         elapsed: start.elapsed(),
     })?;
-    Ok(counts)
+    Ok((counts, shown))
 }
 
 async fn one(runner: Arc<Runner>, row: Row) -> (Row, RowResult) {
@@ -222,10 +235,14 @@ fn command_again(scenarios: &Path, target: &str) -> String {
     command + " --exact"
 }
 
-/// Finds the target that is named; nothing stands for the embedded one.
-fn find_target(named: &str, scenarios: &Path) -> Result<Option<ReadyTarget>, TargetError> {
+/// Finds the target that is named, and what there is to say of it; nothing stands for the embedded one.
+fn find_target(
+    named: &str,
+    scenarios: &Path,
+    seed: u64,
+) -> Result<(Option<ReadyTarget>, Vec<String>), TargetError> {
     if named == EMBEDDED {
-        return Ok(None);
+        return Ok((None, Vec::new()));
     }
     let in_folder = scenarios.join("targets").join(format!("{named}.yaml"));
     let file = if in_folder.exists() {
@@ -233,10 +250,10 @@ fn find_target(named: &str, scenarios: &Path) -> Result<Option<ReadyTarget>, Tar
     } else {
         PathBuf::from(named)
     };
-    let target = target::load(&file)?;
+    let mut target = target::load(&file)?;
     let runtime = tokio::runtime::Runtime::new().map_err(TargetError::Runtime)?;
-    runtime.block_on(target::probe(&target.file))?;
-    Ok(Some(target))
+    let notes = runtime.block_on(target.meet(seed))?;
+    Ok((Some(target), notes))
 }
 
 fn target_error(error: &TargetError, err: &mut impl Write) -> std::io::Result<u8> {
@@ -249,13 +266,12 @@ fn target_error(error: &TargetError, err: &mut impl Write) -> std::io::Result<u8
 }
 
 /// A target that runs on its own keeps what it is given: the same credential IDs would be refused the second time.
-fn default_seed(keeps_state: bool) -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    if keeps_state {
-        since.map_or(0, |since| {
-            since.as_secs() << 20 | u64::from(since.subsec_micros())
-        })
-    } else {
-        0
+fn default_seed(target: &str) -> u64 {
+    if target == EMBEDDED {
+        return 0;
     }
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        since.as_secs() << 20 | u64::from(since.subsec_micros())
+    })
 }

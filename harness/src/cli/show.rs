@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use passkey_model::{expand, library::Library, row::Row, target::Target};
+use passkey_model::{expand, library::Library, row::Row};
 use serde_json::json;
 
 use super::{EXIT_NOTHING, EXIT_OK, arguments::Format, report_mistakes, rows, warn};
@@ -19,7 +19,7 @@ pub(super) fn check(
 ) -> std::io::Result<u8> {
     for path in paths {
         if path.is_file() {
-            if let Err(error) = load::read::<Target>(path) {
+            if let Err(error) = load::target(path) {
                 return report_mistakes(&[error.to_string()], err);
             }
             writeln!(out, "{}: a target", path.display())?;
@@ -104,12 +104,17 @@ pub(super) fn explain_row(
         return Ok(EXIT_OK);
     }
     let names: Vec<String> = rows.iter().map(|row| row.name.to_string()).collect();
+    writeln!(err, "{}", no_such_row(&names, wanted))?;
+    Ok(EXIT_NOTHING)
+}
+
+/// Says that no row has that name, and which name is nearest.
+pub(super) fn no_such_row(names: &[String], wanted: &str) -> String {
     let nearest = passkey_model::suggest::nearest(wanted, names.iter().map(String::as_str));
     let hint = nearest
         .map(|name| format!("; did you mean {name}?"))
         .unwrap_or_default();
-    writeln!(err, "no row is named {wanted}{hint}")?;
-    Ok(EXIT_NOTHING)
+    format!("no row is named {wanted}{hint}")
 }
 
 /// Takes over the pending transcripts of a scenario.

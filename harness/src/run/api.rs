@@ -1,6 +1,6 @@
 //! The api driver: our HTTP client, in the dialect of the reference relying party's L3 JSON API.
 
-use std::{collections::BTreeMap, net::SocketAddr, pin::pin};
+use std::{collections::BTreeMap, net::SocketAddr, pin::pin, sync::Arc};
 
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
@@ -10,21 +10,41 @@ use hyper::{
     header,
 };
 use hyper_util::rt::TokioIo;
-use passkey_model::verdict::{Outcome, Reason};
+use passkey_model::{
+    target::Answered,
+    verdict::{Outcome, Reason},
+};
 use serde_json::Value;
 use tokio::{net::TcpStream, time::timeout};
 
 use super::REQUEST_LIMIT;
+use crate::target::ReadyTarget;
 
 pub(super) const LARGEST_ANSWER: usize = 1024 * 1024;
+/// A request that is larger may be refused before it was read: by 413, or by closing the connection on it, which one of the two a
+/// client sees is left to chance (RFC 9110, 15.5.14).
+const LARGE_REQUEST: usize = 1024 * 1024;
 
 /// A connection to a relying party, with a session for each user.
 pub(super) struct Api {
+    address: SocketAddr,
     sender: SendRequest<Full<Bytes>>,
     /// What reads and writes; nothing once it has ended.
     connection: Option<Connection<TokioIo<TcpStream>, Full<Bytes>>>,
     host: String,
     sessions: BTreeMap<String, String>,
+    /// The status and the body of the last answer.
+    answered: (u16, Vec<u8>),
+    reader: Reader,
+}
+
+/// Knows how a relying party says that it refuses.
+#[derive(Clone, Debug)]
+pub(super) enum Reader {
+    /// The reference relying party, which names its reasons.
+    Reference,
+    /// A target, in its own words.
+    Target(Arc<ReadyTarget>),
 }
 
 /// An answer, or what happened in its place.
@@ -54,35 +74,32 @@ impl Answer {
 /// A connection that could not be made.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot connect to the relying party at {address}: {cause}")]
-pub(super) struct ConnectError {
+pub(crate) struct ConnectError {
     address: SocketAddr,
     cause: String,
 }
 
 impl Api {
-    pub(super) async fn connect(address: SocketAddr, host: &str) -> Result<Self, ConnectError> {
-        let failed = |cause: String| ConnectError { address, cause };
-        let stream = timeout(REQUEST_LIMIT, TcpStream::connect(address)).await;
-        let stream = stream
-            .map_err(|_| failed("time-out".to_owned()))?
-            .map_err(|error| failed(error.to_string()))?;
-        stream
-            .set_nodelay(true)
-            .map_err(|error| failed(error.to_string()))?;
-        let (sender, connection) = http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| failed(error.to_string()))?;
+    pub(super) async fn connect(
+        address: SocketAddr,
+        host: &str,
+        reader: Reader,
+    ) -> Result<Self, ConnectError> {
+        let (sender, connection) = open(address).await?;
         Ok(Self {
+            address,
             sender,
             connection: Some(connection),
             host: host.to_owned(),
             sessions: BTreeMap::new(),
+            answered: (0, Vec::new()),
+            reader,
         })
     }
 
     /// Makes a second connection with the same sessions.
     pub(super) async fn twin(&self, address: SocketAddr) -> Result<Self, ConnectError> {
-        let mut twin = Self::connect(address, &self.host).await?;
+        let mut twin = Self::connect(address, &self.host, self.reader.clone()).await?;
         twin.sessions.clone_from(&self.sessions);
         Ok(twin)
     }
@@ -95,6 +112,29 @@ impl Api {
         self.sessions.contains_key(user)
     }
 
+    /// Returns the status and the body of the last answer.
+    pub(super) fn answered(&self) -> (u16, &[u8]) {
+        (self.answered.0, &self.answered.1)
+    }
+
+    /// Returns the cookie of a user's session.
+    pub(super) fn cookie(&self, user: &str) -> Option<&String> {
+        self.sessions.get(user)
+    }
+
+    /// Puts a cookie in the place of a user's session.
+    pub(super) fn keep(&mut self, user: &str, cookie: String) {
+        self.sessions.insert(user.to_owned(), cookie);
+    }
+
+    pub(super) async fn get(&mut self, user: &str, path: &str) -> Answer {
+        self.send(Method::GET, user, path, &Value::Null).await
+    }
+
+    pub(super) async fn delete(&mut self, user: &str, path: &str) -> Answer {
+        self.send(Method::DELETE, user, path, &Value::Null).await
+    }
+
     pub(super) async fn post(&mut self, user: &str, path: &str, body: &Value) -> Answer {
         self.send(Method::POST, user, path, body).await
     }
@@ -103,7 +143,34 @@ impl Api {
         self.send(Method::PATCH, "", path, body).await
     }
 
+    /// Posts, and reads nothing out of what was answered; `Err` where there is no answer.
+    pub(super) async fn ask(
+        &mut self,
+        user: &str,
+        path: &str,
+        body: &Value,
+    ) -> Result<Answered, Outcome> {
+        self.exchange(Method::POST, user, path, body).await
+    }
+
     async fn send(&mut self, method: Method, user: &str, path: &str, body: &Value) -> Answer {
+        match self.exchange(method, user, path, body).await {
+            Ok(said) => {
+                let answer = self.reader.read(path, &said);
+                self.answered = (said.status, said.body);
+                answer
+            }
+            Err(outcome) => Answer::Refused(outcome),
+        }
+    }
+
+    async fn exchange(
+        &mut self,
+        method: Method,
+        user: &str,
+        path: &str,
+        body: &Value,
+    ) -> Result<Answered, Outcome> {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
@@ -112,12 +179,22 @@ impl Api {
         if let Some(session) = self.sessions.get(user) {
             request = request.header(header::COOKIE, session);
         }
-        // JSON that is a value already can always be written.
-        let written = serde_json::to_vec(body).unwrap_or_default();
-        let request = match request.body(Full::new(Bytes::from(written))) {
-            Ok(request) => request,
-            Err(error) => return Answer::crashed(format!("the request cannot be made: {error}")),
+        let written = match body {
+            Value::Null => Vec::new(),
+            // JSON that is a value already can always be written.
+            body => serde_json::to_vec(body).unwrap_or_default(),
         };
+        let crashed = |how: String| Outcome::Crashed { how };
+        if self.connection.is_none() {
+            let opened = open(self.address).await;
+            let (sender, connection) = opened.map_err(|error| crashed(error.to_string()))?;
+            self.sender = sender;
+            self.connection = Some(connection);
+        }
+        let size = written.len();
+        let request = request
+            .body(Full::new(Bytes::from(written)))
+            .map_err(|error| crashed(format!("the request cannot be made: {error}")))?;
         let exchange = async {
             // A request that is sent before the connection is polled for the first time is cancelled.
             self.sender
@@ -136,20 +213,52 @@ impl Api {
                 .map_err(|error| error.to_string())?;
             Ok::<_, String>((head, body.to_bytes()))
         };
-        let driven = drive(&mut self.connection, exchange);
-        let (head, body) = match timeout(REQUEST_LIMIT, driven).await {
-            Err(_) => return Answer::hung(),
-            Ok(Err(error)) => return Answer::crashed(error),
+        let driven = timeout(REQUEST_LIMIT, drive(&mut self.connection, exchange)).await;
+        if size > LARGE_REQUEST {
+            // Whether or not it was read to its end, the next request has a connection of its own.
+            self.connection = None;
+        }
+        let (head, body) = match driven {
+            Err(_) => return Err(Outcome::Hung),
+            Ok(Err(error)) if size > LARGE_REQUEST => return Err(too_large(size, &error)),
+            Ok(Err(error)) => return Err(crashed(error)),
             Ok(Ok(answer)) => answer,
         };
-        let cookie = head
-            .headers
-            .get(header::SET_COOKIE)
-            .and_then(|value| value.to_str().ok());
-        if let Some(pair) = cookie.and_then(|cookie| cookie.split(';').next()) {
+        if size > LARGE_REQUEST && head.status == 413 && !matches!(self.reader, Reader::Reference) {
+            return Err(too_large(size, "status 413"));
+        }
+        let text = |name| head.headers.get(name).and_then(|value| value.to_str().ok());
+        if let Some(pair) = text(header::SET_COOKIE).and_then(|cookie| cookie.split(';').next()) {
             self.sessions.insert(user.to_owned(), pair.to_owned());
         }
-        read(head.status.as_u16(), &body)
+        let content_type = text(header::CONTENT_TYPE).unwrap_or_default();
+        Ok(Answered::new(head.status.as_u16(), content_type, &body))
+    }
+}
+
+type Opened = (
+    SendRequest<Full<Bytes>>,
+    Connection<TokioIo<TcpStream>, Full<Bytes>>,
+);
+
+async fn open(address: SocketAddr) -> Result<Opened, ConnectError> {
+    let failed = |cause: String| ConnectError { address, cause };
+    let stream = timeout(REQUEST_LIMIT, TcpStream::connect(address)).await;
+    let stream = stream
+        .map_err(|_| failed("time-out".to_owned()))?
+        .map_err(|error| failed(error.to_string()))?;
+    stream
+        .set_nodelay(true)
+        .map_err(|error| failed(error.to_string()))?;
+    let opened = http1::handshake(TokioIo::new(stream)).await;
+    opened.map_err(|error| failed(error.to_string()))
+}
+
+/// A request was refused for its size.
+fn too_large(size: usize, how: &str) -> Outcome {
+    Outcome::Rejected {
+        reasons: vec![Reason::Unknown],
+        message: format!("a request of {size} bytes is not taken: {how}"),
     }
 }
 
@@ -172,23 +281,30 @@ async fn drive<T>(
     exchange.await
 }
 
-/// Reads an answer by its status and body.
-pub(super) fn read(status: u16, body: &[u8]) -> Answer {
-    let json: Option<Value> = if body.is_empty() {
-        Some(Value::Null)
-    } else {
-        serde_json::from_slice(body).ok()
-    };
-    match (status, json) {
-        (200..=299, Some(json)) => Answer::Json(json),
-        (200..=299, None) => Answer::crashed(format!("status {status} without JSON")),
-        (400 | 403, Some(json)) if json.get("error").is_some() => {
-            Answer::Refused(refusal(&json["error"]))
+impl Reader {
+    /// Reads an answer to a request for a path.
+    pub(super) fn read(&self, path: &str, said: &Answered) -> Answer {
+        let json = if said.body.is_empty() {
+            Some(Value::Null)
+        } else {
+            said.json()
+        };
+        if let Self::Target(target) = self
+            && let Some(refused) = target.refused(path, said)
+        {
+            return Answer::Refused(refused);
         }
-        (500..=599, _) => Answer::crashed(format!("status {status}")),
-        _ => Answer::Refused(Outcome::OtherRefusal {
-            what: format!("status {status}"),
-        }),
+        match (said.status, json, self) {
+            (200..=299, Some(json), _) => Answer::Json(json),
+            (200..=299, None, _) => Answer::crashed(format!("status {} without JSON", said.status)),
+            (500..=599, ..) => Answer::crashed(said.to_string()),
+            (400 | 403 | 413, Some(json), Self::Reference) if json.get("error").is_some() => {
+                Answer::Refused(refusal(&json["error"]))
+            }
+            _ => Answer::Refused(Outcome::OtherRefusal {
+                what: said.to_string(),
+            }),
+        }
     }
 }
 
@@ -201,9 +317,8 @@ fn refusal(error: &Value) -> Outcome {
     let inner = error.pointer("/innerError/reason");
     let reasons = listed.iter().chain(inner).filter_map(Value::as_str);
     Outcome::Rejected {
-        reasons: reasons
-            .map(|reason| reason.parse().unwrap_or(Reason::Unknown))
-            .collect(),
+        // A reason that nobody knows is none: it never is the one that was expected.
+        reasons: reasons.filter_map(|reason| reason.parse().ok()).collect(),
         message: error["message"].as_str().unwrap_or_default().to_owned(),
     }
 }

@@ -1,6 +1,11 @@
 //! Plays the steps of one row.
 
+mod actors;
+mod aftermath;
+mod alike;
+mod canary;
 mod ceremony;
+mod course;
 #[cfg_attr(
     not(all(feature = "usb", target_os = "linux")),
     path = "play/no_keys.rs"
@@ -9,27 +14,30 @@ mod keys;
 mod made;
 mod metadata;
 mod native;
+mod options;
 mod page;
 mod provider;
+mod rp;
 pub(crate) mod setup;
 mod values;
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::SystemTime};
+use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
 
 use passkey_authenticators::{SoftwareAuthenticator, Values, seed::Seed};
 use passkey_model::{
     Aaguid,
     lane::Driver,
     library::Library,
+    options::Registered,
     policy::name_observed,
     row::{Row, Step},
-    scenario::{Action, CeremonyKind, Expected, StepSpec},
+    scenario::{Action, CeremonyKind, StepSpec},
     transcript::{Message, StepRecord},
-    verdict::{Judgement, Outcome},
+    verdict::{Judgement, Outcome, aftermath::Aftermath},
 };
-use passkey_reference_rp::{Recorded, RunningRp, policy::UnknownSwitch};
+use passkey_reference_rp::{Recorded, policy::UnknownSwitch};
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, sync::oneshot};
+use tokio::sync::oneshot;
 
 use super::{
     Browsers, Evidence, Runner,
@@ -37,10 +45,13 @@ use super::{
     evidence,
     site::RowSite,
 };
-use crate::target::ReadyTarget;
+use canary::Canary;
+pub(crate) use ceremony::ceremony_of;
+pub(super) use ceremony::path;
 use keys::KeyRing;
 use native::Native;
 use page::OnPage;
+use rp::Rp;
 
 const POLICY: &str =
     "/policies/authenticationMethodsPolicy/authenticationMethodConfigurations/fido2";
@@ -56,6 +67,8 @@ pub(super) enum PlayError {
     Connect(#[from] ConnectError),
     #[error("{0}")]
     Browser(String),
+    #[error("the canary does not hear what is sent to it: {0}")]
+    Canary(std::io::Error),
 }
 
 /// What was played.
@@ -73,79 +86,36 @@ pub(super) struct Played {
 /// Plays a row until a step does not do what is expected of it.
 pub(super) async fn play(runner: &Runner, row: &Row) -> Result<Played, PlayError> {
     let since = SystemTime::now();
-    let rp = match &runner.target {
-        Some(target) => Rp::External(target.clone()),
-        None => Rp::Embedded(embedded(runner, row).await?),
-    };
-    let api = Api::connect(rp.address(), rp.host()).await?;
-    let seed = Seed::new(runner.seed, &row.name.without_lane());
+    let rp = Rp::of(runner, row).await?;
     let mut page = match row.lane.driver {
         Driver::Api => None,
-        Driver::Page => Some(
-            on_page(runner, row, &rp)
-                .await
-                .map_err(PlayError::Browser)?,
-        ),
+        Driver::Page => {
+            let page = on_page(runner, row, &rp).await;
+            Some(page.map_err(PlayError::Browser)?)
+        }
     };
-    let mut player = Player {
-        library: &runner.library,
-        row,
-        rp,
-        api,
-        seed,
-        passkeys: BTreeMap::new(),
-        keys: KeyRing::new(runner.browsers.keys().clone()),
-        values: values::at_start(row, &seed),
-        options: Value::Null,
-        last: None,
-        messages: Vec::new(),
-        unfaithful: None,
-        observed: None,
-        unanswered: Vec::new(),
-    };
-    let mut records = Vec::new();
-    let mut fault = None;
-    for (index, step) in row.steps.iter().enumerate() {
-        let outcome = match player.step(page.as_mut(), index, step).await {
-            Ok(outcome) => outcome,
-            Err(message) => {
-                let message = match &page {
-                    Some(page) => Browsers::diagnose(row, &page.session, message).await,
-                    None => message,
-                };
-                fault = Some(format!("step {}: {message}", index + 1));
-                break;
+    let mut player = Player::new(runner, row, rp).await?;
+    let (records, broken) = player.run(page.as_mut()).await;
+    let unfaithful = player.unfaithful.take();
+    let unfaithful = unfaithful.or_else(|| page.as_ref().and_then(OnPage::differs));
+    let otherwise = |why| format!("the row is not about what it says: {why}");
+    let fault = broken.clone().or_else(|| unfaithful.map(otherwise));
+    let judgement = runner.judge(row, &records, &player.aftermaths, fault);
+    let is_red = judgement.verdict.is_red();
+    let evidence = match page {
+        Some(page) => {
+            let evidence = if is_red {
+                evidence::take(&page.session, since).await
+            } else {
+                Evidence::default()
+            };
+            if broken.is_none() {
+                runner.browsers.give_back(row, page.session).await;
             }
-        };
-        let went_on = goes_on(step.expect, &outcome);
-        records.push(StepRecord {
-            messages: std::mem::take(&mut player.messages),
-            outcome,
-            client: page.as_mut().and_then(OnPage::take_shown),
-        });
-        if !went_on {
-            break;
+            evidence
         }
-    }
-    if let Err(stays) = player.keys.finish().await {
-        fault = fault.or(Some(stays));
-    }
-    let unfaithful = player
-        .unfaithful
-        .or_else(|| page.as_ref().and_then(OnPage::differs));
-    let broken = fault.is_some();
-    let fault =
-        fault.or_else(|| unfaithful.map(|why| format!("the row is not about what it says: {why}")));
-    let judgement = runner.judge(row, &records, fault);
-    let mut evidence = Evidence::default();
-    if let Some(page) = page {
-        if judgement.verdict.is_red() {
-            evidence = evidence::take(&page.session, since).await;
-        }
-        if !broken {
-            runner.browsers.give_back(row, page.session).await;
-        }
-    }
+        None => Evidence::default(),
+    };
     Ok(Played {
         records,
         recorded: player.rp.take_recorded(),
@@ -157,7 +127,7 @@ pub(super) async fn play(runner: &Runner, row: &Row) -> Result<Played, PlayError
 /// Takes a browser for a row, and shows it the row's relying party. A row that fails does not give its browser back.
 async fn on_page(runner: &Runner, row: &Row, rp: &Rp) -> Result<OnPage, String> {
     let session = runner.browsers.take(row).await?;
-    let (site, events) = RowSite::new(rp.address(), runner.rp_id(), other_hosts(row));
+    let (site, events) = RowSite::new(rp.address(), runner.rp_id(), other_hosts(row), rp.reader());
     let site = Arc::new(site);
     session.route(Some(Arc::clone(&site) as _));
     let lane = &row.lane;
@@ -166,27 +136,6 @@ async fn on_page(runner: &Runner, row: &Row, rp: &Rp) -> Result<OnPage, String> 
         .is_native()
         .then(|| Native::new(runner.rp_id().to_owned(), has_backup_flags));
     Ok(OnPage::new(session, (site, events), native))
-}
-
-const fn goes_on(expected: Expected, outcome: &Outcome) -> bool {
-    matches!(
-        (outcome, expected),
-        (Outcome::Accepted, Expected::Accepted)
-            | (
-                Outcome::Rejected { .. },
-                Expected::Rejected | Expected::PolicyRefused
-            )
-            | (Outcome::NoCredential { .. }, Expected::NoCredential)
-            | (_, Expected::Reported)
-    )
-}
-
-async fn embedded(runner: &Runner, row: &Row) -> Result<RunningRp, PlayError> {
-    let listener = TcpListener::bind(("127.0.0.1", 0))
-        .await
-        .map_err(PlayError::Listen)?;
-    let config = setup::config(&runner.library, row, runner.defects)?;
-    RunningRp::start(config, listener).map_err(PlayError::Listen)
 }
 
 /// Returns the hosts beside the relying party's own under which the row's pages are.
@@ -199,59 +148,6 @@ fn other_hosts(row: &Row) -> Vec<String> {
     origins
         .filter_map(|origin| Some(origin.strip_prefix("https://")?.to_owned()))
         .collect()
-}
-
-/// The relying party of a row: one of its own, or one that runs on its own.
-enum Rp {
-    Embedded(RunningRp),
-    External(Arc<ReadyTarget>),
-}
-
-impl Rp {
-    fn address(&self) -> SocketAddr {
-        match self {
-            Self::Embedded(rp) => rp.address(),
-            Self::External(target) => target.file.address,
-        }
-    }
-
-    fn host(&self) -> &str {
-        match self {
-            Self::Embedded(_) => setup::HOST,
-            Self::External(target) => target.file.host(),
-        }
-    }
-
-    fn origin(&self) -> &str {
-        match self {
-            Self::Embedded(_) => setup::ORIGIN,
-            Self::External(target) => &target.file.origin,
-        }
-    }
-
-    fn pass(&self) -> &str {
-        match self {
-            Self::Embedded(_) => setup::PASS,
-            Self::External(target) => &target.pass,
-        }
-    }
-
-    fn take_recorded(&self) -> Vec<Recorded> {
-        match self {
-            Self::Embedded(rp) => rp.take_recorded(),
-            Self::External(_) => Vec::new(),
-        }
-    }
-
-    /// Returns the relying party that can be told what to do; rows that need it are not-applicable elsewhere.
-    fn controlled(&self) -> Result<&RunningRp, String> {
-        match self {
-            Self::Embedded(rp) => Ok(rp),
-            Self::External(target) => {
-                Err(format!("target {} cannot be told this", target.file.target))
-            }
-        }
-    }
 }
 
 /// A response that was posted, to post it again.
@@ -270,17 +166,33 @@ struct Player<'a> {
     passkeys: BTreeMap<String, SoftwareAuthenticator>,
     keys: KeyRing,
     values: Values,
+    /// Whom nobody may call, in a row that is about that.
+    canary: Option<Canary>,
     /// The options that were answered last, in a row that comes back to them.
     options: Value,
     /// The response that was posted last, in a row that posts it again.
     last: Option<Posted>,
+    /// The state of the last ceremony, which the relying party left to the client.
+    held_state: Option<String>,
+    /// Enrolment links by account.
+    links: BTreeMap<String, String>,
     /// What was sent and received in the step that is being played.
     messages: Vec<Message>,
     unfaithful: Option<String>,
     /// The AAGUID that the last registration had, read from the bytes that were made.
     observed: Option<Aaguid>,
+    /// The passkeys that the relying party took from our HTTP client.
+    registered: Vec<Registered>,
     /// Calls of the extension that get no answer, because the user never decides.
     unanswered: Vec<oneshot::Sender<Value>>,
+    /// Who registered each passkey, by its name in the row.
+    owners: BTreeMap<String, String>,
+    /// Who was let in with the pass in the step that is being played.
+    admitted: Option<String>,
+    /// Why the session of the step that is being played was not renewed, where it had to be.
+    kept_session: Option<String>,
+    /// What the judged steps left behind.
+    aftermaths: Vec<Aftermath>,
 }
 
 impl Player<'_> {
@@ -314,19 +226,24 @@ impl Player<'_> {
         match spec.action {
             Action::Register => self.register(index, user, spec).await,
             Action::SignIn => self.sign_in(user, spec).await,
-            Action::Replay => self.replay(user).await,
+            Action::Replay => self.replay(user, spec).await,
+            Action::PasswordSignIn => Ok(self.give_password(user, spec).await),
+            Action::Send => self.send(user, spec).await,
+            Action::Read => self.read(user, spec).await,
+            Action::ReadOptions => self.read_options(user, spec).await,
             Action::SetPolicy => self.set_policy(spec).await,
             Action::AdvanceClock => {
                 let rp = self.rp.controlled()?;
                 rp.advance_clock(spec.seconds.unwrap_or_default());
                 Ok(Outcome::Accepted)
             }
-            Action::DeleteAtProvider | Action::DeleteAtRelyingParty => {
+            Action::DeleteAtRelyingParty => self.delete_passkey(user, spec).await,
+            Action::DeleteAtProvider => {
                 Err("this is done on a page, and the lane has none".to_owned())
             }
             Action::SetUser => {
                 let rp = self.rp.controlled()?;
-                rp.set_user(user, spec.groups.clone(), spec.guest);
+                rp.set_user(user, spec.groups.clone(), spec.guest, spec.disabled);
                 Ok(Outcome::Accepted)
             }
             Action::SignOut => {
@@ -337,10 +254,19 @@ impl Player<'_> {
         }
     }
 
-    async fn replay(&mut self, user: &str) -> Result<Outcome, String> {
+    /// Deletes a passkey in its owner's session.
+    async fn delete_passkey(&mut self, user: &str, spec: &StepSpec) -> Result<Outcome, String> {
+        let passkey = spec.credential.as_deref().unwrap_or("passkey");
+        let id = values::credential_id(&self.values, passkey)
+            .ok_or_else(|| format!("no passkey '{passkey}' was registered before"))?;
+        let answer = self.api.delete(user, &format!("/passkeys/{id}")).await;
+        Ok(answer.outcome())
+    }
+
+    async fn replay(&mut self, user: &str, spec: &StepSpec) -> Result<Outcome, String> {
         let posted = self.last.as_ref().ok_or("no response was posted before")?;
         let (ceremony, response) = (posted.ceremony, posted.response.clone());
-        Ok(self.post(user, ceremony, response).await)
+        self.finish(user, ceremony, spec, response).await
     }
 
     /// Tells whether the row has such a step: what no step asks for need not be kept.
@@ -370,7 +296,10 @@ impl Player<'_> {
     async fn bootstrap(&mut self, user: &str) -> Option<Outcome> {
         let body = json!({ "username": user, "temporaryAccessPass": self.rp.pass() });
         match self.api.post(user, "/session/bootstrap", &body).await {
-            Answer::Json(_) => None,
+            Answer::Json(_) => {
+                self.admitted = Some(user.to_owned());
+                None
+            }
             Answer::Refused(outcome) => Some(outcome),
         }
     }

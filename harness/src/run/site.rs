@@ -13,6 +13,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;
+use passkey_model::target::Answered;
 use serde_json::{Value, json};
 use tokio::{
     net::TcpStream,
@@ -22,7 +23,7 @@ use tokio::{
 
 use super::{
     REQUEST_LIMIT,
-    api::{Answer, LARGEST_ANSWER, read},
+    api::{Answer, LARGEST_ANSWER, Reader},
 };
 use crate::browser::{Request, Response, Site};
 
@@ -66,6 +67,7 @@ pub(super) struct RowSite {
     hosts: Vec<String>,
     events: mpsc::UnboundedSender<Event>,
     said: Mutex<Vec<Said>>,
+    reader: Reader,
 }
 
 impl RowSite {
@@ -75,6 +77,7 @@ impl RowSite {
         rp: SocketAddr,
         rp_id: &str,
         hosts: Vec<String>,
+        reader: Reader,
     ) -> (Self, mpsc::UnboundedReceiver<Event>) {
         let (events, received) = mpsc::unbounded_channel();
         let site = Self {
@@ -83,6 +86,7 @@ impl RowSite {
             hosts,
             events,
             said: Mutex::default(),
+            reader,
         };
         (site, received)
     }
@@ -129,7 +133,7 @@ impl RowSite {
         let forwarded = timeout(REQUEST_LIMIT, self.forward(request)).await;
         let (response, answer) = match forwarded {
             Ok(Ok(response)) => {
-                let answer = read(response.status().as_u16(), response.body());
+                let answer = self.reader.read(&path, &answered(&response));
                 (response, answer)
             }
             Ok(Err(how)) => (gateway(&how), Answer::crashed(how)),
@@ -237,6 +241,12 @@ fn of_message(mut headers: HeaderMap) -> HeaderMap {
         headers.remove(name);
     }
     headers
+}
+
+fn answered(response: &Response) -> Answered {
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    Answered::new(response.status().as_u16(), kind, response.body())
 }
 
 fn gateway(how: &str) -> Response {

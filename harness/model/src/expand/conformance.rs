@@ -12,7 +12,7 @@ use crate::{
     library::{Library, Located},
     policy::Switches,
     row::{Grounds, Role, Row, SourceRef, Step},
-    scenario::{Action, Case, CeremonyKind, ConformanceGroup, Expected, StepSpec, Suite},
+    scenario::{Action, Case, CeremonyKind, ConformanceGroup, Expected, StepSpec, Suite, UserSpec},
     verdict::Reason,
 };
 
@@ -22,16 +22,17 @@ pub(super) fn rows(library: &Library) -> Vec<Result<Row, ExpandError>> {
     for group in &library.conformance {
         for (index, case) in group.value.cases.iter().enumerate() {
             let place = group.at(&format!("/cases/{index}"));
-            for ceremony in &case.ceremonies {
-                rows.extend(variants(case).map(|(variant, mutation)| {
+            for (turn, ceremony) in case.ceremonies.iter().enumerate() {
+                rows.extend(variants(case).map(|chosen| {
                     let point = Point {
                         library,
                         group,
                         case,
                         place: &place,
                         ceremony: *ceremony,
+                        later: turn > 0,
                     };
-                    point.row(variant, mutation)
+                    point.row(chosen)
                 }));
             }
         }
@@ -39,15 +40,39 @@ pub(super) fn rows(library: &Library) -> Vec<Result<Row, ExpandError>> {
     rows
 }
 
-fn variants(case: &Case) -> impl Iterator<Item = (Option<&str>, Option<&Mutation>)> {
-    let single = case
-        .variants
-        .is_empty()
-        .then_some((None, case.mutation.as_ref()));
+/// Returns the users: two whom the relying party serves, and one who means harm and has an account too.
+fn actors() -> Vec<(String, UserSpec)> {
+    let mut actors = users(&BTreeMap::new());
+    actors.push(("mallory".to_owned(), UserSpec::default()));
+    actors
+}
+
+/// What one row of a case does.
+#[derive(Clone, Copy)]
+struct Chosen<'a> {
+    variant: Option<&'a str>,
+    later: bool,
+    mutation: Option<&'a Mutation>,
+    subject: Option<&'a StepSpec>,
+}
+
+fn variants(case: &Case) -> impl Iterator<Item = Chosen<'_>> {
+    let single = case.variants.is_empty().then_some(Chosen {
+        variant: None,
+        later: false,
+        mutation: case.mutation.as_ref(),
+        subject: case.subject.as_ref(),
+    });
     let several = case
         .variants
         .iter()
-        .map(|variant| (Some(variant.name.as_str()), Some(&variant.mutation)));
+        .enumerate()
+        .map(|(index, variant)| Chosen {
+            variant: Some(&variant.name),
+            later: index > 0,
+            mutation: variant.mutation.as_ref().or(case.mutation.as_ref()),
+            subject: variant.subject.as_ref().or(case.subject.as_ref()),
+        });
     single.into_iter().chain(several)
 }
 
@@ -58,15 +83,21 @@ struct Point<'a> {
     case: &'a Case,
     place: &'a SourceRef,
     ceremony: CeremonyKind,
+    /// Whether it is not the case's first ceremony.
+    later: bool,
 }
 
 impl Point<'_> {
-    fn row(&self, variant: Option<&str>, mutation: Option<&Mutation>) -> Result<Row, ExpandError> {
-        let steps = self.steps(mutation)?;
+    fn row(&self, chosen: Chosen<'_>) -> Result<Row, ExpandError> {
+        let steps = self.steps(chosen)?;
         for step in &steps {
             check_names(self.library, &[], self.place, &step.spec)?;
         }
-        let mut axes = Vec::from_iter(variant.map(|variant| ("variant", variant.to_owned())));
+        let mut axes = Vec::from_iter(
+            chosen
+                .variant
+                .map(|variant| ("variant", variant.to_owned())),
+        );
         axes.push(("ceremony", self.ceremony.name().to_owned()));
         let mut parts = vec!["conformance", self.case.id.as_str()];
         parts.extend(axes.iter().map(|(_, value)| value.as_str()));
@@ -79,10 +110,12 @@ impl Point<'_> {
             title: self.case.title.clone(),
             source: self.place.clone(),
             expected_at: self.place.clone(),
+            later_of_case: chosen.later || self.later,
             axes,
+            requires: self.case.requires.clone(),
             relying_party: self.case.relying_party.clone(),
             switches: Switches::default(),
-            users: users(&BTreeMap::new()),
+            users: actors(),
             policy: None,
             policies: Vec::new(),
             not_applicable: not_built(self.library, &steps),
@@ -101,7 +134,7 @@ impl Point<'_> {
     }
 
     /// A control of the same ceremony, what the case does before, the subject, and the control again.
-    fn steps(&self, mutation: Option<&Mutation>) -> Result<Vec<Step>, ExpandError> {
+    fn steps(&self, chosen: Chosen<'_>) -> Result<Vec<Step>, ExpandError> {
         let registered = self.complete(StepSpec {
             credential: Some("control".to_owned()),
             ..StepSpec::new(Action::Register)
@@ -118,34 +151,43 @@ impl Point<'_> {
                 .cloned()
                 .map(|spec| control(self.complete(spec))),
         );
-        steps.push(self.subject(mutation)?);
+        steps.push(self.subject(chosen)?);
         steps.push(control(signed_in));
         Ok(steps)
     }
 
-    fn subject(&self, mutation: Option<&Mutation>) -> Result<Step, ExpandError> {
+    fn subject(&self, chosen: Chosen<'_>) -> Result<Step, ExpandError> {
         let action = match self.ceremony {
             CeremonyKind::Registration => Action::Register,
             CeremonyKind::Authentication => Action::SignIn,
         };
-        let mut spec = self
-            .case
-            .subject
-            .clone()
-            .unwrap_or_else(|| StepSpec::new(action));
-        if spec.action != Action::Replay {
+        let own = chosen.subject.cloned();
+        let mut spec = own.unwrap_or_else(|| StepSpec::new(action));
+        let is_ceremony = matches!(spec.action, Action::Register | Action::SignIn);
+        if is_ceremony && self.case.ceremonies.len() > 1 {
             spec.action = action;
         }
-        if spec.credential.is_none() && action == Action::SignIn {
+        if let Some(options) = &mut spec.options {
+            options.of = options.of.or(Some(self.ceremony));
+        }
+        if spec.credential.is_none() && spec.action == Action::SignIn {
             spec.credential = Some("control".to_owned());
         }
-        spec.mutation = mutation.cloned().or(spec.mutation);
+        spec.mutation = chosen.mutation.cloned().or(spec.mutation);
         let reason: Reason = self.case.step.of(self.ceremony).parse().map_err(|error| {
             ExpandError::new(
                 self.place.clone(),
                 format!("step of {}: {error}", self.ceremony.name()),
             )
         })?;
+        if spec.options.is_some()
+            && !matches!(self.case.expect, Expected::Accepted | Expected::Reported)
+        {
+            return Err(ExpandError::new(
+                self.place.clone(),
+                "a property of options is expected to hold (accepted), or only reported",
+            ));
+        }
         let reasons = if self.case.expect == Expected::Rejected {
             vec![reason]
         } else {

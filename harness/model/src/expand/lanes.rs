@@ -21,7 +21,9 @@ pub fn lanes(library: &Library) -> Vec<Arc<Lane>> {
 /// Returns a row in every lane that shows it. Rows are made as those of the software lane.
 pub(super) fn in_lanes(library: &Library, lanes: &[Arc<Lane>], row: &Row) -> Vec<Row> {
     let name = row.name.without_lane();
-    let shown = lanes.iter().filter(|lane| lane.shows(&name));
+    let shown = lanes
+        .iter()
+        .filter(|lane| lane.shows(&name, row.later_of_case));
     shown.map(|lane| in_lane(library, lane, row)).collect()
 }
 

@@ -179,7 +179,9 @@ impl MatrixCell<'_> {
             title: self.spec.title.clone(),
             source: self.place.clone(),
             expected_at: expectation.place.clone(),
+            later_of_case: false,
             axes,
+            requires: Vec::new(),
             relying_party: RelyingPartySettings {
                 options_timeout: self.spec.options_timeout,
                 ..RelyingPartySettings::default()

@@ -11,7 +11,7 @@ use crate::{
     policy::{Story, Told},
     provider::{AttestationKind, Engine, Transport, UserVerification},
     row::{Row, Step},
-    scenario::{Action, Mediation, Requirement, StepSpec, Suite},
+    scenario::{Action, CeremoniesKept, Mediation, Requirement, StepSpec, Suite},
 };
 
 /// How many discoverable credentials a browser's virtual authenticator keeps.
@@ -30,17 +30,19 @@ pub(super) fn lacking(library: &Library, row: &Row) -> Option<String> {
 
 /// Tells whether a step is about what a user meets on a page.
 fn is_of_a_page(spec: &StepSpec) -> bool {
-    let deletes = matches!(
-        spec.action,
-        Action::DeleteAtProvider | Action::DeleteAtRelyingParty
-    );
-    deletes
+    spec.action == Action::DeleteAtProvider
         || spec.page.is_some()
         || spec.framed.is_some()
         || spec.place.is_some()
         || spec.attached.is_some()
         || spec.user_does.is_some()
         || spec.offers_same_device.is_some()
+}
+
+/// Tells whether another passkey of the same authenticator signs.
+fn is_by_another_credential(mutation: &Mutation) -> bool {
+    let operand = mutation.value.as_ref().and_then(|value| value.as_str());
+    operand == Some("$BY_OTHER_CREDENTIAL")
 }
 
 struct Needs<'a> {
@@ -70,11 +72,23 @@ impl Needs<'_> {
         }
         let without =
             |needed: bool, capability, why| (needed && !self.lane.can(capability)).then_some(why);
-        let free = spec.action == Action::Replay
+        let free = matches!(spec.action, Action::Replay | Action::ReadOptions)
+            || spec.asks.is_some()
+            || spec.without_options
             || spec.options_of.is_some()
             || spec.options_from.is_some()
             || spec.same_options
-            || spec.parallel.is_some();
+            || spec.parallel.is_some()
+            || spec.request.is_some()
+            // The page brings nothing back that is no part of a response.
+            || self.row.relying_party.accounts.ceremonies_kept == Some(CeremoniesKept::AtTheClient)
+            || spec.action == Action::PasswordSignIn
+            || spec.names.is_some()
+            || spec.in_session
+            || spec.finish_names.is_some()
+            || spec.renews_session
+            || spec.compares_refusals
+            || spec.tenant.is_some();
         let conditional = spec.mediation == Some(Mediation::Conditional);
         let registers = spec.action == Action::Register;
         without(
@@ -119,6 +133,9 @@ impl Needs<'_> {
     fn of_mutation(&self, action: Action, mutation: &Mutation) -> Option<&'static str> {
         let registers = action == Action::Register;
         // What is posted beside the signed bytes, and a signature itself, are changed without a key.
+        if self.lane.is_native() && is_by_another_credential(mutation) {
+            return Some("signs with the passkey's own key alone");
+        }
         let signed = mutation.at.stage <= Stage::ToBeSigned;
         let resigns = signed && mutation.resign;
         let none = self.row.relying_party.attestation.as_deref() == Some("none");
@@ -144,6 +161,9 @@ impl Needs<'_> {
             let spec = &step.spec;
             if spec.backup_eligible.or(spec.backup_state).is_some() {
                 return Some("keeps passkeys that never leave the key");
+            }
+            if spec.under_app_id.is_some() {
+                return Some("has its passkeys made over CTAP2");
             }
             if spec.user_verified.is_some() && !self.lane.can(Capability::ChooseUserVerification) {
                 return Some("verifies the user as its key does");
@@ -171,6 +191,12 @@ impl Needs<'_> {
         {
             return Some("makes no keys of an algorithm that is offered");
         }
+        if self.uses_what_was_posted() {
+            return Some("signs in with what its authenticator made, not with what was posted");
+        }
+        if self.asks_for_protection() {
+            return Some("does not say how it protects credentials");
+        }
         if settings.attestation_required && fixed.attestation != Some(AttestationKind::Packed) {
             return Some("attests with no certificate");
         }
@@ -184,6 +210,24 @@ impl Needs<'_> {
         steps()
             .find_map(|spec| self.of_native_step(spec))
             .or_else(|| self.says_otherwise())
+    }
+
+    /// Tells whether a step signs in with a passkey whose registration was changed before it was posted.
+    fn uses_what_was_posted(&self) -> bool {
+        let steps = || self.row.steps.iter().map(|step| &step.spec);
+        let changed = steps().filter(|spec| {
+            let mutation = spec.mutation.as_ref();
+            spec.action == Action::Register
+                && mutation.is_some_and(|change| change.at.stage == Stage::AttestedCredentialData)
+        });
+        changed.map(|spec| &spec.credential).any(|name| {
+            steps().any(|spec| spec.action == Action::SignIn && spec.credential == *name)
+        })
+    }
+
+    fn asks_for_protection(&self) -> bool {
+        let asked = &self.row.relying_party.extensions.registration;
+        asked.contains_key("credentialProtectionPolicy")
     }
 
     fn of_native_step(&self, spec: &StepSpec) -> Option<&'static str> {
@@ -204,6 +248,9 @@ impl Needs<'_> {
         let flags = spec.backup_eligible.or(spec.backup_state).is_some();
         if chooses(flags, fixed.backup_eligible.is_some()) {
             return Some("has no BE and BS flags");
+        }
+        if spec.under_app_id.is_some() {
+            return Some("keeps no passkeys that U2F made");
         }
         if spec.user_verified.is_some() && !self.lane.can(Capability::ChooseUserVerification) {
             return Some("verifies the user as its browser does");

@@ -84,7 +84,9 @@ fn row(
         scenario: spec.scenario.clone(),
         lane: Arc::clone(&super::SOFTWARE),
         title: spec.title.clone(),
+        later_of_case: false,
         axes: vec![("case", case.name.clone())],
+        requires: Vec::new(),
         relying_party: case
             .relying_party
             .clone()
@@ -130,10 +132,10 @@ const fn confidence(confidence: Confidence) -> &'static str {
 pub(super) fn control(spec: StepSpec) -> Step {
     Step {
         role: Role::Control,
-        expect: if spec.refused {
-            Expected::Rejected
-        } else {
-            Expected::Accepted
+        expect: match (spec.refused, spec.tried) {
+            (true, _) => Expected::Rejected,
+            (false, true) => Expected::Reported,
+            (false, false) => Expected::Accepted,
         },
         reasons: Vec::new(),
         error: None,
@@ -223,6 +225,12 @@ pub(super) fn check_names(
         return Err(ExpandError::new(
             place.clone(),
             "a registration has to name its provider",
+        ));
+    }
+    if (step.action == Action::ReadOptions) != step.options.is_some() {
+        return Err(ExpandError::new(
+            place.clone(),
+            "read-options has to say under `options` which property has to hold, and no other step may",
         ));
     }
     for policy in step.policy.iter().chain(&step.switch_policy) {

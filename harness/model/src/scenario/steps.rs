@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{
     Mutation,
@@ -21,6 +22,9 @@ pub struct StepSpec {
     /// Whether it has to be refused, where it is a step before the one that is judged.
     #[serde(default)]
     pub refused: bool,
+    /// Whether it may succeed or be refused, where it is a step before the one that is judged.
+    #[serde(default)]
+    pub tried: bool,
     /// Who does it; `alice` when left out.
     #[serde(default)]
     pub user: Option<String>,
@@ -54,12 +58,36 @@ pub struct StepSpec {
     /// `sign-in`: whether the user name is given first; otherwise the passkey tells who it is.
     #[serde(default)]
     pub username: bool,
-    /// `sign-in`: whether the client uses the passkey even though the options do not list it.
+    /// `sign-in`: who is named first, where it is not `user`.
+    #[serde(default)]
+    pub names: Option<String>,
+    /// `sign-in`: whether it is done in the session that `user` has, instead of a new one.
+    #[serde(default)]
+    pub in_session: bool,
+    /// `sign-in`: whom the posted response names beside its own members.
+    #[serde(default)]
+    pub finish_names: Option<String>,
+    /// `sign-in`: whether the session has to have another id afterwards, and nobody may be signed in under the one before.
+    #[serde(default)]
+    pub renews_session: bool,
+    /// `sign-in`: whether three sign-ins that have to be refused are tried, and their answers compared: a wrong signature, an unknown passkey, an unknown user.
+    #[serde(default)]
+    pub compares_refusals: bool,
+    /// `register`, `sign-in`: what the passkey's stored record has to hold afterwards, by its member in the view of records.
+    #[serde(default)]
+    pub stored: Option<BTreeMap<String, serde_json::Value>>,
+    /// `register`, `sign-in`: the host of the tenant at which it is done; the first one when left out.
+    #[serde(default)]
+    pub tenant: Option<String>,
+    /// `sign-in`: whether the client uses the passkey even though the options do not list it; `register`: whether it makes one on an authenticator that the options exclude.
     #[serde(default)]
     pub ignore_allow_list: bool,
     /// `register`, `sign-in`: how the page asks for it.
     #[serde(default)]
     pub mediation: Option<Mediation>,
+    /// `sign-in`: the AppID under which the passkey was made over U2F, in place of the relying party's ID, from then on.
+    #[serde(default)]
+    pub under_app_id: Option<String>,
     /// `register`, `sign-in`: whether the page runs in an iframe of that origin.
     #[serde(default)]
     pub embedded_in: Option<String>,
@@ -93,6 +121,15 @@ pub struct StepSpec {
     /// `register`, `sign-in`: the ceremony that the challenge was fetched for, when not its own.
     #[serde(default)]
     pub options_from: Option<super::CeremonyKind>,
+    /// `register`, `sign-in`: members that the request for the options has beside its own.
+    #[serde(default)]
+    pub asks: Option<serde_json::Map<String, serde_json::Value>>,
+    /// `register`, `sign-in`: whether the client makes options up and answers those, though none were sent.
+    #[serde(default)]
+    pub without_options: bool,
+    /// `read-options`: what has to hold of them.
+    #[serde(default)]
+    pub options: Option<super::OptionsSpec>,
     /// `register`, `sign-in`: whether the options of the ceremony before are answered once more, instead of new ones.
     #[serde(default)]
     pub same_options: bool,
@@ -117,6 +154,12 @@ pub struct StepSpec {
     /// `set-user`: whether the user is a guest from now on.
     #[serde(default)]
     pub guest: Option<bool>,
+    /// How its requests differ from those that the relying party's page makes, or what `send` sends and `read` reads.
+    #[serde(default)]
+    pub request: Option<super::RequestSpec>,
+    /// `set-user`: whether the account is disabled from now on.
+    #[serde(default)]
+    pub disabled: Option<bool>,
 }
 
 impl StepSpec {
@@ -126,6 +169,7 @@ impl StepSpec {
         Self {
             action,
             refused: false,
+            tried: false,
             user: None,
             provider: None,
             context: None,
@@ -137,8 +181,16 @@ impl StepSpec {
             backup_state: None,
             user_verified: None,
             username: false,
+            names: None,
+            in_session: false,
+            finish_names: None,
+            renews_session: false,
+            compares_refusals: false,
+            stored: None,
+            tenant: None,
             ignore_allow_list: false,
             mediation: None,
+            under_app_id: None,
             embedded_in: None,
             page: None,
             framed: None,
@@ -150,6 +202,9 @@ impl StepSpec {
             mutation: None,
             options_of: None,
             options_from: None,
+            asks: None,
+            without_options: false,
+            options: None,
             same_options: false,
             wait_seconds: None,
             switch_policy: None,
@@ -158,6 +213,8 @@ impl StepSpec {
             seconds: None,
             groups: None,
             guest: None,
+            request: None,
+            disabled: None,
         }
     }
 }
@@ -172,6 +229,8 @@ pub enum Action {
     SignIn,
     /// The response of the last ceremony, posted again in the session of `user`.
     Replay,
+    /// Options, which are read and not answered.
+    ReadOptions,
     /// A new policy.
     SetPolicy,
     /// Time that passes.
@@ -182,8 +241,14 @@ pub enum Action {
     SignOut,
     /// The user deletes the passkey where it is kept.
     DeleteAtProvider,
-    /// The user deletes the passkey on the relying party's page.
+    /// The user deletes the passkey at the relying party, on its page where there is one.
     DeleteAtRelyingParty,
+    /// The password of an account is given: the first of two factors.
+    PasswordSignIn,
+    /// JSON is sent that no ceremony made.
+    Send,
+    /// Something is read, and has to be as the step says.
+    Read,
 }
 
 /// Describes an iframe in which the page stands.
@@ -290,18 +355,33 @@ pub struct RelyingPartySettings {
     /// The protection that its options ask for (CTAP 2.1, 12.1: `credentialProtectionPolicy`).
     #[serde(default)]
     pub credential_protection: Option<super::CredentialProtection>,
+    /// The extensions that its options ask for beside `credProps`, as in their JSON; `appid` only where passkeys are listed.
+    #[serde(default)]
+    pub extensions: super::PerCeremony<BTreeMap<String, Value>>,
     /// Its other origins, which it names at `/.well-known/webauthn` and expects.
     #[serde(default)]
     pub related_origins: Vec<String>,
+    /// The apps that it expects beside its origins, as client data names them (WebAuthn L3, 13.4.9): `android:apk-key-hash:...`.
+    #[serde(default)]
+    pub app_origins: Vec<String>,
     /// The origins whose pages may embed its own.
     #[serde(default)]
     pub embedders: Vec<String>,
+    /// The other tenants on the same server, with users of the same names: the RP ID by the host under which each is reached.
+    #[serde(default)]
+    pub tenants: BTreeMap<String, String>,
+    /// Whether its credential records are from a time when it did not store BE and BS.
+    #[serde(default)]
+    pub legacy_records: bool,
     /// Whether conditional registration is offered.
     #[serde(default)]
     pub conditional_create: bool,
     /// The models whose metadata it has, beside those of the attested providers, with what the metadata says.
     #[serde(default)]
     pub metadata: BTreeMap<crate::Aaguid, ModelMetadata>,
+    /// What its accounts and sessions are like beside the two ceremonies.
+    #[serde(default)]
+    pub accounts: super::AccountSettings,
 }
 
 /// Names how much something is wanted.
@@ -356,4 +436,8 @@ pub enum ModelMetadata {
     U2fOnly,
     /// Another root than that of the test CA attests it.
     OtherRoot,
+    /// Its attestation certificate is itself the trust anchor.
+    LeafAsRoot,
+    /// It makes self attestations only, so that no root is listed.
+    SelfOnly,
 }

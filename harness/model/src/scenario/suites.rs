@@ -192,10 +192,16 @@ pub struct ConformanceGroup {
 pub struct Case {
     /// The case's id: `<group>.<words>`.
     pub id: String,
+    /// Ids of other cases that ask for the same exchange, and are shown by this one.
+    #[serde(default)]
+    pub also: Vec<String>,
     /// What it shows, in a sentence.
     pub title: String,
     /// The ceremonies in which it exists.
     pub ceremonies: Vec<CeremonyKind>,
+    /// What a relying party has to have, beside the set-up, so that the case can be shown on it.
+    #[serde(default)]
+    pub requires: Vec<Feature>,
     /// How the relying party is set up.
     #[serde(default)]
     pub relying_party: RelyingPartySettings,
@@ -205,7 +211,7 @@ pub struct Case {
     /// Steps between the control and the subject; every one has to succeed, unless it says that it is refused.
     #[serde(default)]
     pub given: Vec<StepSpec>,
-    /// The subject, where it is more than a ceremony with one change; `do` is overridden by the ceremony.
+    /// The subject, where it is more than a ceremony with one change; in a case of both ceremonies, `do` is overridden by the ceremony.
     #[serde(default)]
     pub subject: Option<StepSpec>,
     /// The one change; none where the subject says it all, or in variants.
@@ -224,6 +230,12 @@ pub struct Case {
     pub severity: Severity,
     /// The specification's section, other tools' ids, CVEs.
     pub sources: Vec<String>,
+    /// What it means for the relying party's owners when the case is red.
+    #[serde(default)]
+    pub red: String,
+    /// How to mend it.
+    #[serde(default)]
+    pub mend: String,
     /// The defects of the reference relying party that the rows have to reveal, by ceremony.
     #[serde(default)]
     pub defects: PerCeremony<Vec<String>>,
@@ -232,14 +244,61 @@ pub struct Case {
     pub reveals_nothing: Option<String>,
 }
 
+/// Names something that a relying party may or may not have.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Feature {
+    /// Users may give their name before they sign in.
+    UsernameFlow,
+    /// Users sign in without giving their name.
+    Usernameless,
+    /// Several passkeys for one user.
+    SeveralPasskeys,
+    /// The harness can move its clock.
+    Clock,
+    /// The harness can read its credential records.
+    Records,
+    /// Its users see and delete their passkeys.
+    Management,
+    /// It trusts the test CA, and uses its metadata.
+    TrustAnchors,
+    /// It takes `mediation: conditional` into account when it registers.
+    ConditionalCreate,
+    /// Accounts with a password, to which a passkey is the second factor.
+    Password,
+    /// A passkey is asked for again before something delicate.
+    StepUp,
+    /// Links that let a user enrol a passkey without a session.
+    EnrolmentLink,
+    /// Several tenants on one server.
+    Tenants,
+    /// Its creation options ask for outputs of extensions that clients have, as credProps.
+    AsksForExtensions,
+    /// Its registration endpoints stand below the URL of an account too.
+    AccountUrls,
+    /// It refuses a request that names another account than the session's, where it might as well ignore the name.
+    RefusesOtherNames,
+    /// It takes RSA keys whose exponent is 3.
+    #[serde(rename = "rsa-exponent-3")]
+    RsaExponent3,
+    /// Accounts can be disabled.
+    DisabledAccounts,
+}
+
 /// Describes one of several changes that show the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Variant {
     /// The variant's name in rows.
     pub name: String,
-    /// The change.
-    pub mutation: Mutation,
+    /// The change; none where its subject says it all.
+    #[serde(default)]
+    pub mutation: Option<Mutation>,
+    /// The subject of this variant alone, instead of the case's.
+    #[serde(default)]
+    pub subject: Option<StepSpec>,
 }
 
 /// Holds something for each ceremony.

@@ -7,7 +7,7 @@ use ciborium::Value as Cbor;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::certificate;
+use super::{certificate, client_data};
 use crate::{Aaguid, scenario::CeremonyKind};
 
 const FLAGS: [(u8, &str); 8] = [
@@ -29,6 +29,8 @@ const LABELS: [(i64, &str, &str); 5] = [
     (-2, "x", "e"),
     (-3, "y", "y"),
 ];
+/// Longer byte strings are told by their length alone.
+const LONGEST_SHOWN: usize = 4096;
 /// A byte string of that length is a part of a key, and differs from key to key.
 const SHORTEST_KEY: usize = 16;
 /// No elliptic key is as long.
@@ -99,6 +101,12 @@ pub fn decode_response(response: &Value, rp_id: &str) -> Value {
     let decoded = members.iter().map(|(name, value)| {
         let decoded = match value {
             Value::Object(inner) if name == "response" => Value::Object(decode_inner(inner, rp_id)),
+            // Browsers and our client write them in orders of their own.
+            Value::Object(results) if name == "clientExtensionResults" => {
+                let mut sorted = results.clone();
+                sorted.sort_keys();
+                Value::Object(sorted)
+            }
             other => other.clone(),
         };
         (name.clone(), decoded)
@@ -112,7 +120,9 @@ fn decode_inner(members: &Map<String, Value>, rp_id: &str) -> Map<String, Value>
             .as_str()
             .and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
         let decoded = match (name.as_str(), bytes) {
-            ("clientDataJSON", Some(bytes)) => client_data(&bytes),
+            ("clientDataJSON", Some(bytes)) => {
+                client_data::shown(&bytes).unwrap_or_else(|| undecoded(&bytes))
+            }
             ("attestationObject", Some(bytes)) => attestation_object(&bytes, rp_id),
             ("authenticatorData", Some(bytes)) => authenticator_data(&bytes, rp_id),
             ("publicKey", Some(bytes)) if bytes.len() >= SHORTEST_RSA => of_the_pool(&bytes),
@@ -136,18 +146,10 @@ fn decode_inner(members: &Map<String, Value>, rp_id: &str) -> Map<String, Value>
     decoded
 }
 
-/// The members, where they are written as clients write them; otherwise the text itself.
-fn client_data(bytes: &[u8]) -> Value {
-    match serde_json::from_slice::<Map<String, Value>>(bytes) {
-        Ok(members) if serde_json::to_vec(&members).ok().as_deref() == Some(bytes) => {
-            Value::Object(members)
-        }
-        _ => String::from_utf8(bytes.to_vec())
-            .map_or_else(|_| undecoded(bytes), |text| json!({ "text": text })),
-    }
-}
-
 fn undecoded(bytes: &[u8]) -> Value {
+    if bytes.len() > LONGEST_SHOWN {
+        return json!({ "bytes": bytes.len() });
+    }
     json!({ "bytes": URL_SAFE_NO_PAD.encode(bytes) })
 }
 
@@ -330,6 +332,9 @@ fn plain(value: &Cbor) -> Value {
 }
 
 fn hex(bytes: &[u8]) -> String {
+    if bytes.len() > LONGEST_SHOWN {
+        return format!("{} bytes", bytes.len());
+    }
     let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     format!("hex:{digits}")
 }

@@ -40,6 +40,13 @@ pub fn exchange(row: &Row, records: &[StepRecord], rp_id: &str) -> String {
                     redactor.learn(None, request);
                     subject.push((Cow::Borrowed(request), true));
                 }
+                Message::Read { ask, .. } => {
+                    redactor.learn(None, decoded);
+                    redactor.learn(None, &ask.request);
+                    subject.push((Cow::Borrowed(&ask.request), true));
+                    let how = json!({ "ceremony": ask.ceremony, "session": ask.session, "times": ask.times });
+                    subject.push((Cow::Owned(how), false));
+                }
                 Message::Response { .. } => {
                     redactor.learn(None, decoded);
                     subject.push((Cow::Borrowed(decoded), true));
@@ -49,6 +56,12 @@ pub fn exchange(row: &Row, records: &[StepRecord], rp_id: &str) -> String {
         if step.role == Role::Subject {
             let mutation = json!({ "mutation": step.spec.mutation });
             subject.push((Cow::Owned(mutation), false));
+            if let Some(request) = &step.spec.request {
+                subject.push((Cow::Owned(json!({ "request": request })), false));
+            }
+            if let Some(options) = &step.spec.options {
+                subject.push((Cow::Owned(json!(options)), false));
+            }
         }
     }
     let whole = Whole {

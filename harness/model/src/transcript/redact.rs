@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use serde_json::Value;
 
 /// The members whose values change with every run, with the name that stands for them.
-const VOLATILE: [(&str, &str); 14] = [
+const VOLATILE: [(&str, &str); 16] = [
     ("bytes", "bytes"),
     ("challenge", "challenge"),
     ("credentialId", "credential-id"),
@@ -15,11 +15,13 @@ const VOLATILE: [(&str, &str); 14] = [
     ("rawId", "credential-id"),
     ("sig", "signature"),
     ("signature", "signature"),
+    ("token", "token"),
     ("userHandle", "user-handle"),
     ("x", "public-key"),
     ("y", "public-key"),
     ("attestationObject", "bytes"),
     ("authenticatorData", "bytes"),
+    ("clientDataJSON", "bytes"),
 ];
 /// Texts shorter than this are no random value, and would be found in every other text.
 const SHORTEST: usize = 8;

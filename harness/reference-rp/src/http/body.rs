@@ -1,13 +1,20 @@
 //! Bodies of requests, and refusals in the relying party's own shape.
 
+use std::{future::poll_fn, pin::Pin};
+
 use axum::{
     Json,
-    body::Bytes,
+    body::HttpBody,
     extract::{FromRequest, Request},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
+
+/// The largest body that is looked at, in bytes.
+pub(super) const LARGEST_BODY: usize = 1024 * 1024;
+/// The largest body that is read to its end before it is refused, in bytes.
+const LARGEST_READ: usize = 32 * 1024 * 1024;
 
 /// A JSON body.
 pub(super) struct Body(pub Value);
@@ -36,7 +43,7 @@ impl IntoResponse for BadBody {
 impl<S: Send + Sync> FromRequest<S> for Body {
     type Rejection = BadBody;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, BadBody> {
+    async fn from_request(request: Request, _: &S) -> Result<Self, BadBody> {
         let bad = |status, message: String| BadBody { status, message };
         let kind = request.headers().get(header::CONTENT_TYPE);
         // A form of another site can post text, but not JSON.
@@ -50,11 +57,36 @@ impl<S: Send + Sync> FromRequest<S> for Body {
             let message = "the content type is not application/json".to_owned();
             return Err(bad(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
         }
-        let bytes = Bytes::from_request(request, state)
-            .await
-            .map_err(|rejection| bad(rejection.status(), rejection.body_text()))?;
+        let bytes = read(request.into_body()).await?;
         serde_json::from_slice(&bytes)
             .map(Self)
             .map_err(|error| bad(StatusCode::BAD_REQUEST, format!("the body: {error}")))
     }
+}
+
+/// Reads a body that is not too large.
+///
+/// What is over the limit is read and dropped: a client that is cut off while it still sends does not see why.
+async fn read(mut body: axum::body::Body) -> Result<Vec<u8>, BadBody> {
+    let bad = |status, message: String| BadBody { status, message };
+    let mut kept = Vec::new();
+    let mut length = 0;
+    while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+        let frame = frame.map_err(|error| bad(StatusCode::BAD_REQUEST, error.to_string()))?;
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        length += data.len();
+        if length > LARGEST_READ {
+            break;
+        }
+        if length <= LARGEST_BODY {
+            kept.extend_from_slice(&data);
+        }
+    }
+    if length > LARGEST_BODY {
+        let message = format!("the body has more than {LARGEST_BODY} bytes");
+        return Err(bad(StatusCode::PAYLOAD_TOO_LARGE, message));
+    }
+    Ok(kept)
 }

@@ -15,10 +15,12 @@ use serde_json::{Value, json};
 
 use super::{
     body::{BadBody, Body},
+    memory::Memory,
     routes::{session_id, with_session},
     state::{Answer, State},
 };
 use crate::{
+    defects::Defect,
     parse::to_base64url,
     verify::{Refusal, refuse},
 };
@@ -88,7 +90,7 @@ async fn attestation_result(Extension(state): App, headers: HeaderMap, posted: P
     let user = ceremony
         .as_ref()
         .and_then(|ceremony| ceremony.username.clone())
-        .filter(|name| name.starts_with(ACCOUNTS));
+        .filter(|name| memory.is_account_here(name));
     let Some(user) = user else {
         return result(refuse("state", "no ceremony is under way"));
     };
@@ -120,14 +122,27 @@ async fn assertion_result(Extension(state): App, headers: HeaderMap, posted: Pos
     memory.drop_ceremony(session.as_deref(), &response);
     let ceremony = ceremony.filter(|ceremony| {
         let name = ceremony.username.as_deref();
-        name.is_some_and(|name| name.starts_with(ACCOUNTS))
+        name.is_some_and(|name| memory.is_account_here(name))
     });
-    let answer = memory.finish_authentication(ceremony, response);
+    let answer = memory.finish_authentication(None, ceremony, response);
     result(answer.map(|_| ()))
 }
 
 /// What sets the accounts of this API apart.
 const ACCOUNTS: &str = "conformance:";
+
+impl Memory {
+    fn account_here(&self, name: &str) -> String {
+        if self.defects.has(Defect::DefaultEndpointsShareAccounts) {
+            return name.to_owned();
+        }
+        format!("{ACCOUNTS}{name}")
+    }
+
+    fn is_account_here(&self, account: &str) -> bool {
+        account.starts_with(ACCOUNTS) || self.defects.has(Defect::DefaultEndpointsShareAccounts)
+    }
+}
 
 /// The API has no `rawId`: it is what `id` says.
 fn with_raw_id(mut body: Value) -> Value {
@@ -175,11 +190,11 @@ impl State {
         let wanted = selection.and_then(|selection| selection.get("userVerification"));
         let user_verification = word(wanted, &USER_VERIFICATION, "preferred")?;
         let attestation = word(body.get("attestation"), &CONVEYANCE, "none")?;
-        let account = format!("{ACCOUNTS}{name}");
         let mut memory = self.memory();
+        let account = memory.account_here(name);
         let mut ceremony = memory.ceremony(true, Some(account.clone()));
         ceremony.user_verification = Some(user_verification.to_owned());
-        let mut options = memory.creation_options(&account, &ceremony.challenge);
+        let mut options = memory.creation_options(&account, &ceremony);
         options["user"]["name"] = json!(name);
         options["user"]["displayName"] = json!(display_name);
         options["attestation"] = json!(attestation);
@@ -190,13 +205,14 @@ impl State {
     }
 
     fn assertion_options(&self, session: &str, body: &Value) -> Answer {
-        let account = format!("{ACCOUNTS}{}", username(body)?);
+        let name = username(body)?;
         let user_verification = word(
             body.get("userVerification"),
             &USER_VERIFICATION,
             "preferred",
         )?;
         let mut memory = self.memory();
+        let account = memory.account_here(name);
         let mut ceremony = memory.ceremony(false, Some(account.clone()));
         ceremony.user_verification = Some(user_verification.to_owned());
         ceremony.allowed = memory.allowed_for(&account);

@@ -1,14 +1,22 @@
 //! What the relying party remembers: sessions, ceremonies, records.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use aws_lc_rs::{
-    digest::{SHA256, SHA512, digest},
+    hmac::{HMAC_SHA256, Key},
     rand::fill,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
-use super::{Clock, Config, User};
+use super::{
+    Clock, Config, User,
+    accounts::Accounts,
+    enrolment::Link,
+    kept::{Keeper, Kept},
+};
 use crate::{
     defects::{Defect, Defects},
     parse::{base64url, to_base64url},
@@ -29,11 +37,15 @@ pub(super) struct Ceremony {
     pub conditional: bool,
     pub username: Option<String>,
     pub allowed: Vec<Vec<u8>>,
+    /// The extensions that the options asked for.
+    pub extensions: Map<String, Value>,
     /// The user verification that the options asked for, where it is not the usual one.
     pub user_verification: Option<String>,
-    expires: u64,
+    /// The credential IDs that were registered when the response came, where they were read too early.
+    pub registered: Option<Vec<Vec<u8>>>,
+    pub expires: u64,
     /// What was expected when the options were made.
-    expected: Arc<Expected>,
+    pub expected: Arc<Expected>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -41,6 +53,12 @@ pub(super) struct Session {
     pub user: Option<String>,
     pub mfa_at: u64,
     pub ceremony: Option<Ceremony>,
+    /// Ceremonies that were begun before that one and can be finished too.
+    pub older: Vec<Ceremony>,
+    /// Whose password was given, while the second factor is awaited.
+    pub pending: Option<String>,
+    /// The enrolment link that was opened.
+    pub enrols: Option<String>,
 }
 
 #[derive(Debug)]
@@ -53,11 +71,27 @@ pub(super) struct Memory {
     pub options_timeout: u64,
     pub resident_key: String,
     pub credential_protection: Option<String>,
+    pub registration_extensions: Map<String, Value>,
+    pub authentication_extensions: Map<String, Value>,
     pub users: BTreeMap<String, User>,
     pub sessions: BTreeMap<String, Session>,
     pub records: Vec<Record>,
+    /// Whether records are stored without BE, as before it was known.
+    pub legacy_records: bool,
+    /// The users whose accounts are disabled.
+    pub disabled: BTreeSet<String>,
+    /// The passkeys that their users do not see in their lists.
+    pub unlisted: BTreeSet<Vec<u8>>,
     pub recorded: Vec<Recorded>,
     pub ahead: u64,
+    pub accounts: Accounts,
+    pub keeper: Keeper,
+    /// Enrolment links by token.
+    pub links: BTreeMap<String, Link>,
+    /// What the passkeys derive from that nobody has.
+    pub secret: Key,
+    /// How many challenges were made.
+    pub challenges: u64,
     clock: Clock,
     lifetime: u64,
 }
@@ -73,11 +107,21 @@ impl Memory {
             options_timeout: config.options_timeout.unwrap_or(USUAL_TIMEOUT),
             resident_key: config.resident_key,
             credential_protection: config.credential_protection,
+            registration_extensions: config.registration_extensions,
+            authentication_extensions: config.authentication_extensions,
             users: users.map(|user| (user.name.clone(), user)).collect(),
             sessions: BTreeMap::new(),
             records: Vec::new(),
+            legacy_records: config.legacy_records,
+            disabled: BTreeSet::new(),
+            unlisted: BTreeSet::new(),
             recorded: Vec::new(),
             ahead: 0,
+            accounts: config.accounts,
+            keeper: Keeper::new(),
+            links: BTreeMap::new(),
+            secret: Key::new(HMAC_SHA256, &random()),
+            challenges: 0,
             clock: config.clock,
             lifetime: config.challenge_lifetime,
         }
@@ -85,6 +129,13 @@ impl Memory {
 
     pub(super) fn now(&self) -> u64 {
         self.clock.now().saturating_add(self.ahead)
+    }
+
+    /// Disables an account; whoever is signed in to it is no more.
+    pub(super) fn disable(&mut self, name: &str) {
+        self.disabled.insert(name.to_owned());
+        self.sessions
+            .retain(|_, session| session.user.as_deref() != Some(name));
     }
 
     pub(super) fn situation(&self, user: &str, mfa_at: u64) -> Situation {
@@ -111,23 +162,35 @@ impl Memory {
         }
     }
 
-    pub(super) fn ceremony(&self, registering: bool, username: Option<String>) -> Ceremony {
+    pub(super) fn ceremony(&mut self, registering: bool, username: Option<String>) -> Ceremony {
         Ceremony {
-            challenge: random().to_vec(),
+            challenge: self.challenge(),
             registering,
             conditional: false,
             username,
             allowed: Vec::new(),
+            extensions: Map::new(),
             user_verification: None,
+            registered: None,
             expires: self.now().saturating_add(self.lifetime),
             expected: Arc::clone(&self.expected),
         }
     }
 
-    /// Keeps a ceremony in its session, where it takes the place of an earlier one.
+    /// Keeps a ceremony in its session, where it takes the place of an earlier one unless all may be finished.
     pub(super) fn begin(&mut self, session: &str, ceremony: Ceremony) {
+        match self.accounts.kept {
+            Kept::InMemory => {}
+            Kept::InStore => return self.put_in_store(session, &ceremony),
+            Kept::AtTheClient => return,
+        }
+        let all =
+            self.accounts.all_ceremonies || self.defects.has(Defect::SupersededChallengeAccepted);
+        let now = self.now();
         let session = self.sessions.entry(session.to_owned()).or_default();
-        session.ceremony = Some(ceremony);
+        session.older.retain(|older| now <= older.expires);
+        let before = session.ceremony.replace(ceremony);
+        session.older.extend(before.filter(|_| all));
     }
 
     /// Takes the ceremony out of its session, whatever becomes of it: a challenge is good once.
@@ -139,15 +202,54 @@ impl Memory {
     ) -> Option<Ceremony> {
         let now = self.now();
         let defects = self.defects;
-        let stays = defects.has(Defect::ChallengeReusable)
-            || defects.has(Defect::ChallengeConsumedAfterVerification);
+        let mut ceremony = match self.accounts.kept {
+            Kept::InMemory => self.take_from_memory(session, response),
+            Kept::InStore => self.take_from_store(session),
+            Kept::AtTheClient => self.take_from_client(session, response),
+        }?;
+        if registering && defects.has(Defect::DuplicateCheckNotAtomic) {
+            ceremony.registered = Some(self.credential_ids());
+        }
+        if defects.has(Defect::ChallengeFromBody)
+            && let Some(sent) = response["challenge"].as_str().and_then(base64url)
+        {
+            ceremony.challenge = sent;
+        }
+        let kind =
+            ceremony.registering == registering || defects.has(Defect::ChallengeNotBoundToCeremony);
+        let in_time = now <= ceremony.expires || defects.has(Defect::ChallengeNeverExpires);
+        (kind && in_time).then_some(ceremony)
+    }
+
+    fn take_from_memory(&mut self, session: Option<&str>, response: &Value) -> Option<Ceremony> {
+        let stays = self.defects.has(Defect::ChallengeReusable)
+            || self.defects.has(Defect::ChallengeConsumedAfterVerification);
+        if let Some(older) = self.take_older(session, response) {
+            return Some(older);
+        }
         let slot = self.ceremony_slot(session, response)?;
-        let ceremony = if stays { slot.clone() } else { slot.take() };
-        ceremony.filter(|ceremony| {
-            (ceremony.registering == registering
-                || defects.has(Defect::ChallengeNotBoundToCeremony))
-                && (now <= ceremony.expires || defects.has(Defect::ChallengeNeverExpires))
-        })
+        if stays { slot.clone() } else { slot.take() }
+    }
+
+    /// Takes the ceremony that a response answers, if it is one that was begun before the session's newest.
+    fn take_older(&mut self, session: Option<&str>, response: &Value) -> Option<Ceremony> {
+        let older = &mut self.sessions.get_mut(session?)?.older;
+        if older.is_empty() {
+            return None;
+        }
+        let challenge = challenge_of(response)?;
+        let index = older
+            .iter()
+            .position(|ceremony| ceremony.challenge == challenge)?;
+        Some(older.swap_remove(index))
+    }
+
+    /// Lists every credential ID that is registered, to anybody.
+    pub(super) fn credential_ids(&self) -> Vec<Vec<u8>> {
+        self.records
+            .iter()
+            .map(|record| record.id.clone())
+            .collect()
     }
 
     /// Removes a ceremony that was only read.
@@ -203,56 +305,14 @@ impl Memory {
         }
     }
 
-    pub(super) fn creation_options(&self, name: &str, challenge: &[u8]) -> Value {
-        let mine = self.records.iter().filter(|record| record.user == name);
-        let excluded = mine.map(|record| self.descriptor(&record.id)).collect();
-        let algorithms = self.expected.algorithms.iter();
-        let parameters = algorithms
-            .map(|alg| json!({ "type": "public-key", "alg": alg }))
-            .collect();
-        let mut options = json!({
-            "rp": { "id": self.expected.rp_id, "name": "Reference RP" },
-            "user": { "id": to_base64url(&user_handle(name)), "name": name, "displayName": name },
-            "challenge": to_base64url(challenge),
-            "pubKeyCredParams": null,
-            "timeout": self.options_timeout,
-            "excludeCredentials": null,
-            "authenticatorSelection": {
-                "residentKey": self.resident_key,
-                "requireResidentKey": self.resident_key == "required",
-                "userVerification": self.expected.user_verification,
-            },
-            "attestation": self.expected.attestation,
-            "extensions": { "credProps": true },
-        });
-        // The macro would make a second list of each.
-        options["pubKeyCredParams"] = parameters;
-        options["excludeCredentials"] = excluded;
-        if let Some(policy) = &self.credential_protection {
-            options["extensions"]["credentialProtectionPolicy"] = json!(policy);
-        }
-        options
-    }
-
-    /// Lists the credentials of a named user; nobody learns from it whether there is such a user (14.6.2).
-    pub(super) fn allowed_for(&self, username: &str) -> Vec<Vec<u8>> {
-        if !self.lists_credentials {
-            return Vec::new();
-        }
-        let mine = self.records.iter().filter(|record| record.user == username);
-        let allowed: Vec<Vec<u8>> = mine.map(|record| record.id.clone()).collect();
+    /// Returns the extensions that a sign-in asks for: a credential that U2F made is found by its ID alone, so the AppID is of
+    /// no use where no IDs are listed.
+    pub(super) fn extensions_for(&self, allowed: &[Vec<u8>]) -> Map<String, Value> {
+        let mut extensions = self.authentication_extensions.clone();
         if allowed.is_empty() {
-            // The same ID every time, as if it were a credential's.
-            let decoy = digest(&SHA256, format!("no such user {username}").as_bytes());
-            return vec![decoy.as_ref().to_vec()];
+            extensions.remove("appid");
         }
-        allowed
-    }
-
-    pub(super) fn descriptor(&self, id: &[u8]) -> Value {
-        let record = self.records.iter().find(|record| record.id == id);
-        let transports = record.map(|record| record.transports.clone());
-        json!({ "type": "public-key", "id": to_base64url(id), "transports": transports.unwrap_or_default() })
+        extensions
     }
 }
 
@@ -263,14 +323,7 @@ fn challenge_of(response: &Value) -> Option<Vec<u8>> {
     base64url(client_data.get("challenge")?.as_str()?)
 }
 
-/// Opaque, stable, and not to be told from the name (14.6.1): 64 bytes.
-pub(super) fn user_handle(name: &str) -> Vec<u8> {
-    digest(&SHA512, format!("user handle {name}").as_bytes())
-        .as_ref()
-        .to_vec()
-}
-
-fn random() -> [u8; 32] {
+pub(super) fn random() -> [u8; 32] {
     let mut bytes = [0; 32];
     // The system's generator does not fail once it is seeded.
     let _ = fill(&mut bytes);

@@ -19,15 +19,17 @@ use axum::{
 use serde_json::{Value, json};
 
 use super::{
-    body::{Body, error, error_body},
-    conformance,
+    accounts::{self, Named},
+    body::{Body, LARGEST_BODY, error, error_body},
+    certificate_urls, conformance, enrolment,
     pages::{self, browsers},
+    password,
     state::State,
+    step_up,
 };
-use crate::{parse::base64url, verify::Refusal};
+use crate::{defects::Defect, parse::base64url, verify::Refusal};
 
 const COOKIE: &str = "session";
-const LARGEST_BODY: usize = 1024 * 1024;
 /// Where Microsoft Graph has the policy.
 const POLICY: &str =
     "/policies/authenticationMethodsPolicy/authenticationMethodConfigurations/fido2";
@@ -57,6 +59,10 @@ fn routes() -> Router {
         .route("/admin/users/{name}/passkeys", get(passkeys))
         .route(POLICY, get(policy).patch(set_policy))
         .merge(conformance::router())
+        .merge(accounts::router())
+        .merge(password::router())
+        .merge(step_up::router())
+        .merge(enrolment::router())
         .merge(pages::router())
 }
 
@@ -67,7 +73,9 @@ fn guarded(routes: Router, state: Arc<State>) -> MethodRouter {
     let guard = |Shared(state): Shared<Arc<State>>, mut request: Request, next: Next| async {
         state.seen.note(&request);
         DefaultBodyLimit::max(LARGEST_BODY).apply(&mut request);
-        request.extensions_mut().insert(state);
+        let host = request.headers().get(header::HOST);
+        let tenant = host.and_then(|host| state.tenant(host.to_str().ok()?));
+        request.extensions_mut().insert(tenant.unwrap_or(state));
         let mut response = caught(next.run(request)).await.unwrap_or_else(|| {
             let status = StatusCode::INTERNAL_SERVER_ERROR;
             error(status, &[], "something went wrong here")
@@ -89,7 +97,7 @@ async fn caught(answer: impl Future<Output = Response>) -> Option<Response> {
     .await
 }
 
-type App = Extension<Arc<State>>;
+pub(super) type App = Extension<Arc<State>>;
 
 /// Finds the session in the cookies.
 pub(super) fn session_id(headers: &HeaderMap) -> Option<String> {
@@ -117,7 +125,7 @@ fn with_cookie(id: &str, body: Value, same_site: &str) -> Response {
     response
 }
 
-fn refused(refusal: &Refusal) -> Response {
+pub(super) fn refused(refusal: &Refusal) -> Response {
     error(status_of(refusal), &refusal.reasons, &refusal.message)
 }
 
@@ -133,7 +141,7 @@ fn status_of(refusal: &Refusal) -> StatusCode {
     }
 }
 
-fn answer(result: Result<Value, Refusal>) -> Response {
+pub(super) fn answer(result: Result<Value, Refusal>) -> Response {
     result.map_or_else(
         |refusal| refused(&refusal),
         |body| Json(body).into_response(),
@@ -165,17 +173,47 @@ async fn registration_options(
     headers: HeaderMap,
     Body(body): Body,
 ) -> Response {
-    let admitted = browsers::admit(&state.memory().defects, &headers);
-    answer(
-        admitted.and_then(|()| state.registration_options(session_id(&headers).as_deref(), &body)),
-    )
+    registration_options_for(&state, None, &headers, &body)
+}
+
+/// Answers with creation options, whether or not the URL names an account.
+pub(super) fn registration_options_for(
+    state: &State,
+    in_url: Option<String>,
+    headers: &HeaderMap,
+    body: &Value,
+) -> Response {
+    if let Err(refusal) = browsers::admit(&state.memory().defects, headers) {
+        return refused(&refusal);
+    }
+    let session = session_id(headers);
+    let id = state.session_or_new(session.clone());
+    let options = state.registration_options(&id, &Named::new(in_url, body), body);
+    match options {
+        // Only a relying party that asks for no session has to begin one here.
+        Ok(options) if session.is_none() => with_cookie(&id, options, state.site.same_site),
+        options => answer(options),
+    }
 }
 
 async fn register(Extension(state): App, headers: HeaderMap, Body(body): Body) -> Response {
-    let session = session_id(&headers);
+    register_for(&state, None, &headers, body).await
+}
+
+/// Takes the response of a registration, whether or not the URL names an account.
+pub(super) async fn register_for(
+    state: &State,
+    in_url: Option<String>,
+    headers: &HeaderMap,
+    body: Value,
+) -> Response {
+    let session = session_id(headers);
     let session = session.as_deref();
     let ceremony = state.take_ceremony(session, true, &body).await;
-    answer(state.register(session, ceremony, body))
+    if state.has(Defect::CertificateUrlsFetched) {
+        certificate_urls::fetch(&body).await;
+    }
+    answer(state.register(session, &Named::new(in_url, &body), ceremony, body))
 }
 
 async fn authentication_options(
@@ -201,8 +239,8 @@ async fn authenticate(Extension(state): App, headers: HeaderMap, Body(body): Bod
         Ok((body, id)) => with_cookie(&id, body, state.site.same_site),
         Err(refusal) => {
             let mut body = error_body(&refusal.reasons, &refusal.message);
-            // A page passes it on with `signalUnknownCredential`.
-            if !state.knows(credential.as_deref()) {
+            // A page passes it on with `signalUnknownCredential`, upon which the passkey is gone: only of one that is really named.
+            if credential.is_some_and(|id| !state.knows(&id)) {
                 body["error"]["unknownCredential"] = json!(true);
             }
             (status_of(&refusal), Json(body)).into_response()

@@ -9,10 +9,12 @@ use serde_json::{Value, json};
 
 use super::{
     Config,
+    accounts::{Named, record_of_body},
     finish::{attestation_level, passkey_type},
-    memory::{Ceremony, Memory, Session, random_id, user_handle},
+    memory::{Ceremony, Memory, Session, random_id},
     pages::Site,
     seen::Log,
+    tenants::Tenants,
 };
 use crate::{
     defects::Defect,
@@ -31,17 +33,24 @@ pub(super) struct State {
     memory: Mutex<Memory>,
     pub site: Site,
     pub seen: Log,
+    tenants: Tenants,
 }
 
 pub(super) type Answer = Result<Value, Refusal>;
 
 impl State {
-    pub(super) fn new(config: Config) -> Self {
+    pub(super) fn new(mut config: Config) -> Self {
         Self {
+            tenants: Tenants::new(std::mem::take(&mut config.tenants)),
             site: Site::new(&config),
             seen: Log::default(),
             memory: Mutex::new(Memory::new(config)),
         }
+    }
+
+    /// Returns the other tenant that is reached under a host, if one is.
+    pub(super) fn tenant(&self, host: &str) -> Option<Arc<Self>> {
+        self.tenants.at(host)
     }
 
     /// A panic of one request is not the end of the others.
@@ -58,10 +67,21 @@ impl State {
         memory.ahead = memory.ahead.saturating_add(seconds);
     }
 
-    pub(super) fn set_user(&self, name: &str, groups: Option<Vec<String>>, guest: Option<bool>) {
+    pub(super) fn set_user(
+        &self,
+        name: &str,
+        groups: Option<Vec<String>>,
+        guest: Option<bool>,
+        disabled: Option<bool>,
+    ) {
         if let Some(user) = self.memory().users.get_mut(name) {
             user.groups = groups.unwrap_or_else(|| user.groups.clone());
             user.guest = guest.unwrap_or(user.guest);
+        }
+        match disabled {
+            Some(true) => self.memory().disable(name),
+            Some(false) => drop(self.memory().disabled.remove(name)),
+            None => {}
         }
     }
 
@@ -70,7 +90,9 @@ impl State {
     }
 
     pub(super) fn take_recorded(&self) -> Vec<Recorded> {
-        std::mem::take(&mut self.memory().recorded)
+        let mut recorded = std::mem::take(&mut self.memory().recorded);
+        recorded.extend(self.tenants.all().flat_map(|tenant| tenant.take_recorded()));
+        recorded
     }
 
     pub(super) fn policy(&self) -> Option<Value> {
@@ -105,7 +127,11 @@ impl State {
     /// Lets a user in with the temporary access pass; returns the new session's id.
     pub(super) fn bootstrap(&self, body: &Value) -> Option<String> {
         let mut memory = self.memory();
-        let user = memory.users.get(body["username"].as_str()?)?;
+        let name = body["username"].as_str()?;
+        let user = memory
+            .users
+            .get(name)
+            .filter(|_| !memory.disabled.contains(name))?;
         if body["temporaryAccessPass"].as_str()? != user.temporary_access_pass {
             return None;
         }
@@ -117,7 +143,7 @@ impl State {
     pub(super) fn who(&self, session: Option<&str>) -> Value {
         let memory = self.memory();
         let user = memory.signed_in(session).ok().map(|(user, _)| user);
-        let handle = user.as_deref().map(user_handle);
+        let handle = user.as_deref().map(|user| memory.user_handle(user));
         json!({
             "user": user,
             "userHandle": handle.map(|handle| to_base64url(&handle)),
@@ -126,8 +152,11 @@ impl State {
     }
 
     pub(super) fn sign_out(&self, session: Option<&str>) {
-        if let Some(session) = session {
-            self.memory().sessions.remove(session);
+        let mut memory = self.memory();
+        // Whoever has the cookie still could go on, if only the browser forgot it.
+        let forgets = !memory.defects.has(Defect::SignOutKeepsSession);
+        if let Some(session) = session.filter(|_| forgets) {
+            memory.sessions.remove(session);
         }
     }
 
@@ -138,9 +167,14 @@ impl State {
             .unwrap_or_else(random_id)
     }
 
-    pub(super) fn registration_options(&self, session: Option<&str>, body: &Value) -> Answer {
+    pub(super) fn registration_options(
+        &self,
+        session: &str,
+        named: &Named,
+        body: &Value,
+    ) -> Answer {
         let mut memory = self.memory();
-        let (name, situation) = memory.signed_in(session)?;
+        let (name, situation) = memory.registrant(Some(session), named, None)?;
         if let Some(policy) = &memory.expected.policy
             && let Err(clause) = policy::admit_request(
                 policy,
@@ -154,15 +188,18 @@ impl State {
         }
         let mut ceremony = memory.ceremony(true, Some(name.clone()));
         ceremony.conditional = body["mediation"] == "conditional";
-        let mut options = memory.creation_options(&name, &ceremony.challenge);
+        memory.grant(&mut ceremony, body);
+        let mut options = memory.creation_options(&name, &ceremony);
         if let Some(attachment @ ("platform" | "cross-platform")) =
             body["authenticatorAttachment"].as_str()
         {
             options["authenticatorSelection"]["authenticatorAttachment"] = json!(attachment);
         }
-        if let Some(session) = session {
-            memory.begin(session, ceremony);
+        if let Some(asked) = options["extensions"].as_object() {
+            ceremony.extensions.clone_from(asked);
         }
+        memory.hand_out(session, &ceremony, &mut options);
+        memory.begin(session, ceremony);
         Ok(options)
     }
 
@@ -170,21 +207,29 @@ impl State {
         let mut memory = self.memory();
         let username = body["username"].as_str().map(str::to_owned);
         let mut ceremony = memory.ceremony(false, username.clone());
-        ceremony.allowed = username
-            .map(|name| memory.allowed_for(&name))
-            .unwrap_or_default();
+        memory.grant(&mut ceremony, body);
+        ceremony.allowed = match &username {
+            Some(name) => memory.allowed_for(name),
+            None if memory.defects.has(Defect::ListsOfEverybody) => memory.listed(""),
+            None => Vec::new(),
+        };
         let descriptors: Vec<Value> = ceremony
             .allowed
             .iter()
             .map(|id| memory.descriptor(id))
             .collect();
-        let options = json!({
+        ceremony.extensions = memory.extensions_for(&ceremony.allowed);
+        let mut options = json!({
             "challenge": to_base64url(&ceremony.challenge),
             "rpId": memory.expected.rp_id,
             "timeout": memory.options_timeout,
-            "userVerification": memory.expected.user_verification,
+            "userVerification": memory.asked_verification(&ceremony),
             "allowCredentials": descriptors,
         });
+        if !ceremony.extensions.is_empty() {
+            options["extensions"] = json!(ceremony.extensions);
+        }
+        memory.hand_out(session, &ceremony, &mut options);
         memory.begin(session, ceremony);
         options
     }
@@ -200,7 +245,8 @@ impl State {
             let mut memory = self.memory();
             let late = memory
                 .defects
-                .has(Defect::ChallengeConsumedAfterVerification);
+                .has(Defect::ChallengeConsumedAfterVerification)
+                || memory.defects.has(Defect::DuplicateCheckNotAtomic);
             (memory.take_ceremony(session, registering, response), late)
         };
         if late {
@@ -213,13 +259,25 @@ impl State {
     pub(super) fn register(
         &self,
         session: Option<&str>,
+        named: &Named,
         ceremony: Option<Ceremony>,
         response: Value,
     ) -> Answer {
         let mut memory = self.memory();
         memory.drop_ceremony(session, &response);
-        let (user, situation) = memory.signed_in(session)?;
-        memory.finish_registration(user, situation, ceremony, response)
+        if memory.defects.has(Defect::PublicKeyOfBodyStored)
+            && let Some(record) = record_of_body(&response, memory.now())
+        {
+            memory.records.push(record);
+            return Ok(json!({}));
+        }
+        let (user, situation) = memory.registrant(session, named, ceremony.as_ref())?;
+        let answer = memory.finish_registration(user, situation, ceremony, response)?;
+        if memory.defects.has(Defect::TenantsShareCredentials) {
+            // One table for all, searched by the credential ID alone.
+            self.tenants.share(memory.records.last());
+        }
+        Ok(answer)
     }
 
     /// Verifies an assertion; returns the answer and the id of the new session.
@@ -231,18 +289,28 @@ impl State {
     ) -> Result<(Value, String), Refusal> {
         let mut memory = self.memory();
         memory.drop_ceremony(session, &response);
-        let user = memory.finish_authentication(ceremony, response)?;
+        let already = session.and_then(|id| memory.sessions.get(id)?.user.clone());
+        memory.let_in_early(session, &response);
+        let user = memory.finish_authentication(already, ceremony, response)?;
         // The session goes on under an id that nobody knew before.
         let kept = session.and_then(|session| memory.sessions.remove(session));
         let new = memory.let_in(user.clone(), kept.unwrap_or_default());
-        Ok((json!({ "user": user }), new))
+        let keeps_id = memory.defects.has(Defect::SessionIdKeptAtSignIn);
+        let id = match session.filter(|_| keeps_id) {
+            Some(old) => memory.rename_session(&new, old),
+            None => new,
+        };
+        Ok((json!({ "user": user }), id))
     }
 
     /// Lists the passkeys of the user who is signed in.
     pub(super) fn own_passkeys(&self, session: Option<&str>) -> Answer {
         let memory = self.memory();
         let (user, _) = memory.signed_in(session)?;
-        let mine = memory.records.iter().filter(|record| record.user == user);
+        let mine = memory
+            .records
+            .iter()
+            .filter(|record| record.user == user && !memory.unlisted.contains(&record.id));
         let own = |record: &Record| {
             json!({
                 "id": to_base64url(&record.id),
@@ -262,6 +330,10 @@ impl State {
         let Some(id) = base64url(id) else {
             return Ok(false);
         };
+        if memory.defects.has(Defect::DeletedPasskeyStillAccepted) {
+            let mine = |record: &Record| record.user == user && record.id == id;
+            return Ok(memory.records.iter().any(mine) && memory.unlisted.insert(id.clone()));
+        }
         let before = memory.records.len();
         memory
             .records
@@ -270,12 +342,9 @@ impl State {
     }
 
     /// Tells whether the credential that a response names is registered.
-    pub(super) fn knows(&self, id: Option<&[u8]>) -> bool {
+    pub(super) fn knows(&self, id: &[u8]) -> bool {
         let memory = self.memory();
-        memory
-            .records
-            .iter()
-            .any(|record| Some(record.id.as_slice()) == id)
+        memory.records.iter().any(|record| record.id == id)
     }
 
     /// A read-only view of a user's stored records.
@@ -289,7 +358,10 @@ impl State {
 fn view(record: &Record) -> Value {
     json!({
         "credentialId": to_base64url(&record.id),
+        "publicKey": record.key.subject_public_key_info().map(|key| to_base64url(&key)),
+        "keyFingerprint": to_base64url(&record.key.fingerprint()),
         "signCount": record.sign_count,
+        "uvInitialized": record.uv_initialized,
         "transports": record.transports,
         "backupEligible": record.backup_eligible,
         "backupState": record.backup_state,

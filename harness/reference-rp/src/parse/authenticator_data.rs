@@ -2,7 +2,10 @@
 
 use std::io::Read;
 
+use ciborium::Value as Cbor;
+
 use super::{CoseKey, cbor};
+use crate::defects::{Defect, Defects};
 
 /// Authenticator data (6.1).
 #[derive(Clone, Debug)]
@@ -12,6 +15,8 @@ pub(crate) struct AuthenticatorData {
     pub flags: u8,
     pub sign_count: u32,
     pub attested: Option<Attested>,
+    /// The outputs of extensions: a map.
+    pub extensions: Option<Cbor>,
 }
 
 /// Attested credential data (6.5.1).
@@ -34,30 +39,24 @@ impl AuthenticatorData {
     ///
     /// Reserved flags are left alone: authenticators set them to zero, but a relying party that insisted would break the
     /// day they get a meaning.
-    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, &'static str> {
+    pub(crate) fn parse(bytes: &[u8], defects: &Defects) -> Result<Self, &'static str> {
         const SHORT: &str = "authenticator data is shorter than 37 bytes";
         let mut rest = bytes;
         let rp_id_hash = take(&mut rest).ok_or(SHORT)?;
         let [flags] = take(&mut rest).ok_or(SHORT)?;
         let count = take(&mut rest).ok_or(SHORT)?;
-        let attested = if flags & Self::AT == 0 {
-            None
-        } else {
-            Some(Attested::parse(&mut rest)?)
-        };
-        if flags & Self::ED != 0 {
-            let extensions = cbor(&mut rest).ok_or("the extensions are no CBOR")?;
-            extensions.as_map().ok_or("the extensions are no map")?;
-        }
-        if !rest.is_empty() {
-            return Err("authenticator data has bytes that its flags do not announce");
-        }
+        let unannounced = !rest.is_empty() && defects.has(Defect::AttestedDataFlagIgnored);
+        let attested = (flags & Self::AT != 0 || unannounced)
+            .then(|| Attested::parse(&mut rest, defects))
+            .transpose()?;
+        let extensions = extensions(flags, rest, defects)?;
         Ok(Self {
             bytes: bytes.to_vec(),
             rp_id_hash,
             flags,
             sign_count: u32::from_be_bytes(count),
             attested,
+            extensions,
         })
     }
 
@@ -66,8 +65,27 @@ impl AuthenticatorData {
     }
 }
 
+/// Reads what follows the credential, or the counter where there is none: outputs of extensions, if they are announced.
+fn extensions(flags: u8, mut rest: &[u8], defects: &Defects) -> Result<Option<Cbor>, &'static str> {
+    if defects.has(Defect::ExtensionDataNotRead) {
+        return Ok(None);
+    }
+    let mut outputs = None;
+    if flags & AuthenticatorData::ED != 0 {
+        let decoded = cbor(&mut rest, defects).ok_or("the extensions are no CBOR")?;
+        outputs = Some(decoded);
+    }
+    if outputs.as_ref().is_some_and(|outputs| !outputs.is_map()) {
+        return Err("the extensions are no map");
+    }
+    if !rest.is_empty() {
+        return Err("authenticator data has bytes that its flags do not announce");
+    }
+    Ok(outputs)
+}
+
 impl Attested {
-    fn parse(rest: &mut &[u8]) -> Result<Self, &'static str> {
+    fn parse(rest: &mut &[u8], defects: &Defects) -> Result<Self, &'static str> {
         let aaguid = take(rest).ok_or("the AAGUID is cut off")?;
         let length = take(rest)
             .map(u16::from_be_bytes)
@@ -76,14 +94,13 @@ impl Attested {
             .split_at_checked(length.into())
             .ok_or("the credential ID is longer than the data")?;
         *rest = after;
-        if id.is_empty() {
+        if id.is_empty() && !defects.has(Defect::EmptyCredentialIdAccepted) {
             return Err("the credential ID is empty");
         }
-        let key = cbor(rest).ok_or("the credential public key is no CBOR")?;
         Ok(Self {
             aaguid,
             credential_id: id.to_vec(),
-            key: CoseKey::parse(&key)?,
+            key: CoseKey::parse(rest, defects)?,
         })
     }
 }
@@ -97,36 +114,40 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
 mod tests {
     use super::*;
 
+    fn parse(bytes: &[u8]) -> Result<AuthenticatorData, &'static str> {
+        AuthenticatorData::parse(bytes, &Defects::NONE)
+    }
+
     fn data(flags: u8, more: &[u8]) -> Vec<u8> {
         [&[7; 32][..], &[flags], &[0, 0, 1, 2], more].concat()
     }
 
     #[test]
     fn every_byte_is_accounted_for() {
-        assert!(AuthenticatorData::parse(&data(0x01, &[])).is_ok_and(|d| d.sign_count == 258));
-        assert!(AuthenticatorData::parse(&data(0x01, &[])[..36]).is_err());
-        assert!(AuthenticatorData::parse(&data(0x01, &[0])).is_err());
+        assert!(parse(&data(0x01, &[])).is_ok_and(|d| d.sign_count == 258));
+        assert!(parse(&data(0x01, &[])[..36]).is_err());
+        assert!(parse(&data(0x01, &[0])).is_err());
     }
 
     #[test]
     fn extensions_are_there_exactly_when_announced() {
-        assert!(AuthenticatorData::parse(&data(0x81, &[0xa0])).is_ok());
-        assert!(AuthenticatorData::parse(&data(0x81, &[])).is_err());
-        assert!(AuthenticatorData::parse(&data(0x81, &[0x80])).is_err());
-        assert!(AuthenticatorData::parse(&data(0x01, &[0xa0])).is_err());
+        assert!(parse(&data(0x81, &[0xa0])).is_ok());
+        assert!(parse(&data(0x81, &[])).is_err());
+        assert!(parse(&data(0x81, &[0x80])).is_err());
+        assert!(parse(&data(0x01, &[0xa0])).is_err());
     }
 
     #[test]
     fn attested_data_is_there_when_announced() {
-        assert!(AuthenticatorData::parse(&data(0x41, &[])).is_err());
+        assert!(parse(&data(0x41, &[])).is_err());
         let long = [&[0; 16][..], &[0xff, 0xff], &[1; 40]].concat();
-        assert!(AuthenticatorData::parse(&data(0x41, &long)).is_err());
+        assert!(parse(&data(0x41, &long)).is_err());
         let no_id = [&[0; 16][..], &[0, 0], &[0xa0]].concat();
-        assert!(AuthenticatorData::parse(&data(0x41, &no_id)).is_err());
+        assert!(parse(&data(0x41, &no_id)).is_err());
     }
 
     #[test]
     fn reserved_flags_are_left_alone() {
-        assert!(AuthenticatorData::parse(&data(0x23, &[])).is_ok());
+        assert!(parse(&data(0x23, &[])).is_ok());
     }
 }

@@ -1,7 +1,7 @@
 //! Attestation statements (WebAuthn L3, 8.2 and 8.7).
 
 use ciborium::Value as Cbor;
-use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::prelude::{FromDer, X509Certificate, X509Extension};
 
 use super::FIRST_PARTY_FORMAT;
 use crate::{
@@ -11,6 +11,11 @@ use crate::{
 
 /// The certificate extension with the AAGUID, id-fido-gen-ce-aaguid (8.2.1).
 const AAGUID_EXTENSION: &str = "1.3.6.1.4.1.45724.1.1.4";
+/// The certificate extension with the serial number of one device, id-fido-gen-ce-sernum (8.2.2).
+const SERIAL_NUMBER_EXTENSION: &str = "1.3.6.1.4.1.45724.1.1.2";
+
+/// One of each kind of algorithm that can be verified.
+const ALGORITHMS: [i64; 5] = [-7, -35, -36, -8, -257];
 
 /// How an attestation statement was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +39,8 @@ pub(crate) struct Signed<'a> {
     pub message: &'a [u8],
     /// What is attested.
     pub attested: &'a Attested,
+    /// Whether an attestation of one device, not of a model alone, was asked for.
+    pub enterprise: bool,
 }
 
 /// Tells whether a statement is, by its form, signed with the credential's own key.
@@ -74,8 +81,12 @@ fn packed(
 ) -> Result<Statement, &'static str> {
     let algorithm = member(statement, "alg")
         .and_then(Cbor::as_integer)
-        .and_then(|algorithm| i64::try_from(algorithm).ok())
-        .ok_or("the statement has no alg")?;
+        .and_then(|algorithm| i64::try_from(algorithm).ok());
+    let algorithm = if defects.has(Defect::AttestationAlgorithmIgnored) {
+        None
+    } else {
+        Some(algorithm.ok_or("the statement has no alg")?)
+    };
     let sig = member(statement, "sig")
         .and_then(Cbor::as_bytes)
         .ok_or("the statement has no sig")?;
@@ -85,8 +96,9 @@ fn packed(
     }
 }
 
+/// `algorithm` is what the statement says, unless nobody looks.
 fn packed_self(
-    algorithm: i64,
+    algorithm: Option<i64>,
     sig: &[u8],
     signed: Signed<'_>,
     defects: &Defects,
@@ -95,7 +107,7 @@ fn packed_self(
         return Ok(Statement::Own);
     }
     let key = &signed.attested.key;
-    if algorithm != key.algorithm {
+    if algorithm.is_some_and(|algorithm| algorithm != key.algorithm) {
         Err("alg of a self attestation is not the credential's")
     } else if key.verifies(signed.message, sig) {
         Ok(Statement::Own)
@@ -106,22 +118,25 @@ fn packed_self(
 
 fn packed_certified(
     chain: &Cbor,
-    algorithm: i64,
+    algorithm: Option<i64>,
     sig: &[u8],
     signed: Signed<'_>,
     defects: &Defects,
 ) -> Result<Statement, &'static str> {
-    let chain = certificates(chain).ok_or("x5c is no list of certificates")?;
+    let mut chain = certificates(chain).ok_or("x5c is no list of certificates")?;
+    if defects.has(Defect::AttestationCertificateAnywhere) {
+        let signed_by = |der: &Vec<u8>| signs(der, algorithm, sig, signed.message);
+        chain.sort_by_key(|der| !signed_by(der));
+    }
     let (rest, leaf) = X509Certificate::from_der(&chain[0])
         .map_err(|_| "the attestation certificate cannot be read")?;
     if !rest.is_empty() {
         return Err("there are bytes behind the attestation certificate");
     }
-    if !is_built(algorithm) {
+    if algorithm.is_some_and(|algorithm| !is_built(algorithm)) {
         return Err("alg is not one that can be verified");
     }
-    let verified =
-        verifies_with_certificate_key(algorithm, leaf.public_key().raw, signed.message, sig);
+    let verified = signs(&chain[0], algorithm, sig, signed.message);
     if !verified && !defects.has(Defect::AttestationSignatureNotVerified) {
         return Err("the attestation signature is wrong");
     }
@@ -131,7 +146,20 @@ fn packed_certified(
     if !defects.has(Defect::AttestationAaguidNotCompared) {
         aaguid_extension(&leaf, signed.attested.aaguid)?;
     }
+    if !signed.enterprise && !defects.has(Defect::SerialNumberAccepted) {
+        no_serial_number(&leaf)?;
+    }
     Ok(Statement::Certified(chain))
+}
+
+/// Tells whether a certificate's key made a signature, by an algorithm or, where none is named, by whichever fits the key.
+fn signs(der: &[u8], algorithm: Option<i64>, sig: &[u8], message: &[u8]) -> bool {
+    let Ok((_, certificate)) = X509Certificate::from_der(der) else {
+        return false;
+    };
+    let key = certificate.public_key().raw;
+    let verifies = |algorithm| verifies_with_certificate_key(algorithm, key, message, sig);
+    algorithm.map_or_else(|| ALGORITHMS.into_iter().any(verifies), verifies)
 }
 
 fn certificates(chain: &Cbor) -> Option<Vec<Vec<u8>>> {
@@ -146,7 +174,11 @@ fn requirements(leaf: &X509Certificate<'_>) -> Result<(), &'static str> {
         .iter_organizational_unit()
         .next()
         .and_then(|unit| unit.as_str().ok());
-    let named = subject.iter_country().next().is_some()
+    let country = subject
+        .iter_country()
+        .next()
+        .and_then(|country| country.as_str().ok());
+    let named = country.is_some_and(is_country_code)
         && subject.iter_organization().next().is_some()
         && subject.iter_common_name().next().is_some();
     if leaf.version().0 != 2 {
@@ -162,13 +194,27 @@ fn requirements(leaf: &X509Certificate<'_>) -> Result<(), &'static str> {
     Ok(())
 }
 
+/// Tells whether a text has the form of a country's code in ISO 3166-1.
+fn is_country_code(text: &str) -> bool {
+    text.len() == 2 && text.bytes().all(|letter| letter.is_ascii_uppercase())
+}
+
+/// What names one device is not for a relying party that did not ask for it (8.2.2).
+fn no_serial_number(leaf: &X509Certificate<'_>) -> Result<(), &'static str> {
+    match extension(leaf, SERIAL_NUMBER_EXTENSION) {
+        Some(_) => Err("the attestation certificate names one device, which was not asked for"),
+        None => Ok(()),
+    }
+}
+
+fn extension<'c>(leaf: &'c X509Certificate<'_>, id: &str) -> Option<&'c X509Extension<'c>> {
+    let mut extensions = leaf.extensions().iter();
+    extensions.find(|extension| extension.oid.to_id_string() == id)
+}
+
 /// The extension may be left out; where it is there, it names the model, and is not critical (8.2.1).
 fn aaguid_extension(leaf: &X509Certificate<'_>, aaguid: [u8; 16]) -> Result<(), &'static str> {
-    let extension = leaf
-        .extensions()
-        .iter()
-        .find(|extension| extension.oid.to_id_string() == AAGUID_EXTENSION);
-    let Some(extension) = extension else {
+    let Some(extension) = extension(leaf, AAGUID_EXTENSION) else {
         return Ok(());
     };
     if extension.critical {

@@ -23,9 +23,13 @@ impl Check<'_> {
         Ok(())
     }
 
-    pub(super) fn rp_id_hash(&self, step: &str) -> Result<(), Refusal> {
-        let other =
-            digest(&SHA256, self.expected.rp_id.as_bytes()).as_ref() != self.data.rp_id_hash;
+    /// Compares the hash with those of what it may be of.
+    pub(super) fn rp_id_hash(&self, step: &str, ids: &[&str]) -> Result<(), Refusal> {
+        let is_of = |id: &str| digest(&SHA256, id.as_bytes()).as_ref() == self.data.rp_id_hash;
+        let of_tenant = |id: &String| is_of(id);
+        let any = self.defects.has(Defect::RpIdHashOfAnyTenant)
+            && self.expected.other_rp_ids.iter().any(of_tenant);
+        let other = !ids.iter().any(|id| is_of(id)) && !any;
         self.unless(
             Defect::RpIdHashNotCompared,
             step,

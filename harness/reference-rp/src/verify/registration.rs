@@ -1,14 +1,13 @@
 //! Registering a new credential (WebAuthn L3, 7.1).
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
-    Expected, Record, Refusal, Situation, client_data, flags, keep_policy, refuse,
-    response::{bytes, extension_results, raw_id, text},
+    Expected, Record, Refusal, Situation, client_data, flags, keep_policy, refuse, response::Json,
 };
 use crate::{
     defects::{Defect, Defects},
-    parse::{Attested, AuthenticatorData, cbor, is_built, member},
+    parse::{Attested, AuthenticatorData, CoseKey, cbor, is_built, member},
     policy, trust,
 };
 
@@ -24,6 +23,8 @@ pub struct Registration {
     pub challenge: Option<Vec<u8>>,
     /// Whether the options were asked for with conditional mediation.
     pub conditional: bool,
+    /// The extensions that the options asked for, as in their JSON.
+    pub extensions: Map<String, Value>,
     /// The user whose options they were.
     pub user: String,
     /// Every credential ID that is registered, to anybody.
@@ -78,8 +79,10 @@ pub fn verify_registration(
     let proven = ceremony.steps_23_24_trust(&object, &statement)?;
     ceremony.step_25_credential_id_length(&object)?;
     ceremony.step_26_credential_id_is_new(&object)?;
+    let extensions = object.data.extensions.clone();
     let mut record = ceremony.step_27_record(object, proven);
-    // Step 28: outputs of extensions are ignored. Step 29 stores the record when the policy takes it.
+    ceremony.step_28_extensions(extensions.as_ref())?;
+    // Step 29 stores the record when the policy takes it.
     let subject = &exchange.situation.subject;
     keep_policy(&record, subject, true, expected, defects)?;
     record.attested = proven && ceremony.keeps_level();
@@ -110,26 +113,31 @@ pub(super) struct Ceremony<'a> {
 
 impl Ceremony<'_> {
     fn step_3_response(&self) -> Result<Response, Refusal> {
-        let json = &self.exchange.response;
-        if text(json, "/type")? != "public-key" || json.pointer("/response/signature").is_some() {
-            return refuse("reg.3", "this is no AuthenticatorAttestationResponse");
-        }
+        let json = self.json();
+        json.is_of_ceremony("reg.3", "signature")?;
         Ok(Response {
-            raw_id: raw_id(json)?,
-            client_data_json: bytes(json, "/response/clientDataJSON")?,
-            attestation_object: bytes(json, "/response/attestationObject")?,
+            raw_id: json.raw_id()?,
+            client_data_json: json.bytes("/response/clientDataJSON")?,
+            attestation_object: json.bytes("/response/attestationObject")?,
         })
     }
 
+    const fn json(&self) -> Json<'_> {
+        Json {
+            response: &self.exchange.response,
+            defects: self.defects,
+        }
+    }
+
     fn step_4_extension_results(&self) -> Result<(), Refusal> {
-        extension_results(&self.exchange.response)
+        self.json().extension_results()
     }
 
     fn steps_5_6_client_data(
         &self,
         response: &Response,
     ) -> Result<serde_json::Map<String, Value>, Refusal> {
-        client_data::parse("reg.6", &response.client_data_json)
+        client_data::parse("reg.6", &response.client_data_json, self.defects)
     }
 
     fn step_7_type(&self, client_data: &client_data::Check<'_>) -> Result<(), Refusal> {
@@ -158,8 +166,10 @@ impl Ceremony<'_> {
 
     fn step_13_attestation_object(&self, response: &Response) -> Result<Object, Refusal> {
         let mut rest = response.attestation_object.as_slice();
-        let Some(decoded) = cbor(&mut rest).filter(|_| rest.is_empty()) else {
-            return refuse("reg.13", "the attestation object is no CBOR");
+        let decoded = cbor(&mut rest, self.defects);
+        let all = rest.is_empty() || self.defects.has(Defect::AttestationObjectTailIgnored);
+        let Some(decoded) = decoded.filter(|_| all) else {
+            return refuse("reg.13", "the attestation object is not one CBOR value");
         };
         let format = member(&decoded, "fmt").and_then(ciborium::Value::as_text);
         let data = member(&decoded, "authData").and_then(ciborium::Value::as_bytes);
@@ -170,7 +180,7 @@ impl Ceremony<'_> {
                 "fmt, authData or attStmt is missing or of another type",
             );
         };
-        let data = match AuthenticatorData::parse(data) {
+        let data = match AuthenticatorData::parse(data, self.defects) {
             Ok(data) => data,
             Err(message) => return refuse("reg.13", message),
         };
@@ -178,7 +188,9 @@ impl Ceremony<'_> {
             return refuse("reg.13", "there is no attested credential data");
         };
         // Not a step of 7.1: the response names a credential, and it has to be the attested one (5.1).
-        if attested.credential_id != response.raw_id {
+        if attested.credential_id != response.raw_id
+            && !self.defects.has(Defect::EnvelopeIdNotCompared)
+        {
             return refuse("parse", "rawId is not the attested credential ID");
         }
         Ok(Object {
@@ -190,7 +202,7 @@ impl Ceremony<'_> {
     }
 
     fn step_14_rp_id_hash(&self, flags: &flags::Check<'_>) -> Result<(), Refusal> {
-        flags.rp_id_hash("reg.14")
+        flags.rp_id_hash("reg.14", &[&self.expected.rp_id])
     }
 
     /// A conditional creation happens without a gesture of the user.
@@ -238,12 +250,15 @@ impl Ceremony<'_> {
     }
 
     fn step_26_credential_id_is_new(&self, object: &Object) -> Result<(), Refusal> {
-        if self
-            .exchange
-            .registered
-            .contains(&object.attested.credential_id)
-            && !self.defects.has(Defect::DuplicateCredentialIdAccepted)
-        {
+        let compared = if self.defects.has(Defect::CredentialIdTruncated) {
+            255
+        } else {
+            usize::MAX
+        };
+        let kept = |id: &'_ [u8]| id[..id.len().min(compared)].to_vec();
+        let new = kept(&object.attested.credential_id);
+        let registered = self.exchange.registered.iter().any(|id| kept(id) == new);
+        if registered && !self.defects.has(Defect::DuplicateCredentialIdAccepted) {
             return refuse("reg.26", "the credential ID is registered already");
         }
         Ok(())
@@ -256,7 +271,8 @@ impl Ceremony<'_> {
             user: self.exchange.user.clone(),
             sign_count: object.data.sign_count,
             transports: transports(&self.exchange.response),
-            backup_eligible,
+            uv_initialized: object.data.has(AuthenticatorData::UV),
+            backup_eligible: Some(backup_eligible),
             backup_state: object.data.has(AuthenticatorData::BS),
             aaguid,
             self_attested: trust::is_self_attestation(&object.format, &object.statement),
@@ -271,8 +287,67 @@ impl Ceremony<'_> {
             format: object.format,
             made_at: self.exchange.situation.now,
             id: object.attested.credential_id,
-            key: object.attested.key,
+            key: self
+                .key_of_client(object.attested.key.algorithm)
+                .unwrap_or(object.attested.key),
         }
+    }
+
+    /// What the client says the key is: its word, where the attestation object has the authenticator's.
+    fn key_of_client(&self, algorithm: i64) -> Option<CoseKey> {
+        if !self.defects.has(Defect::PublicKeyFromResponse) {
+            return None;
+        }
+        let key_info = self.json().bytes("/response/publicKey").ok()?;
+        CoseKey::of_key_info(algorithm, key_info)
+    }
+
+    /// Outputs that nobody needs are left alone, asked for or not; what the policy or an enforced protection demands is looked for.
+    fn step_28_extensions(&self, outputs: Option<&ciborium::Value>) -> Result<(), Refusal> {
+        self.discoverable_if_demanded()?;
+        self.protected_if_demanded(outputs)
+    }
+
+    fn discoverable_if_demanded(&self) -> Result<(), Refusal> {
+        let discoverable = "/clientExtensionResults/credProps/rk";
+        let denied = self.exchange.response.pointer(discoverable) == Some(&Value::Bool(false));
+        if denied
+            && self.expected.discoverable_required
+            && !self.defects.has(Defect::DiscoverabilityNotChecked)
+        {
+            return refuse("reg.28", "the passkey is not discoverable");
+        }
+        Ok(())
+    }
+
+    fn protected_if_demanded(&self, outputs: Option<&ciborium::Value>) -> Result<(), Refusal> {
+        let asked = &self.exchange.extensions;
+        let enforced = asked.get("enforceCredentialProtectionPolicy") == Some(&Value::Bool(true));
+        let policy = asked.get("credentialProtectionPolicy");
+        let Some(wanted) = policy.and_then(protection_level).filter(|_| enforced) else {
+            return Ok(());
+        };
+        let given = outputs
+            .and_then(|outputs| member(outputs, "credProtect"))
+            .and_then(ciborium::Value::as_integer);
+        let kept = given.is_some_and(|given| i128::from(given) >= wanted);
+        if kept || self.defects.has(Defect::CredentialProtectionNotChecked) {
+            return Ok(());
+        }
+        refuse(
+            "reg.28",
+            "the credential is not protected as the options demand",
+        )
+    }
+}
+
+/// Returns the level that a `credentialProtectionPolicy` names (CTAP 2.1, 12.1).
+fn protection_level(policy: &Value) -> Option<i128> {
+    match policy.as_str()? {
+        "userVerificationOptional" => Some(1),
+        "userVerificationOptionalWithCredentialIDList" => Some(2),
+        "userVerificationRequired" => Some(3),
+        _ => None,
     }
 }
 

@@ -211,7 +211,7 @@ fn the_user_is_the_one_who_was_named_or_the_handles() {
     exchange.response["response"]["userHandle"] = json!(to_base64url(b"another"));
     assert_eq!(verify(&exchange, Defects::NONE), ["auth.6"]);
     exchange.response["response"]["userHandle"] = json!(7);
-    assert_eq!(verify(&exchange, Defects::NONE), ["parse"]);
+    assert_eq!(verify(&exchange, Defects::NONE), ["auth.6"]);
     exchange.allowed = vec![b"other".to_vec()];
     exchange.response["response"]["userHandle"] = json!(to_base64url(b"handle"));
     assert_eq!(verify(&exchange, Defects::NONE), ["auth.5"]);
@@ -231,6 +231,37 @@ fn a_change_of_eligibility_is_refused_unless_the_switch_says_otherwise() {
     observed.switches.backup_eligibility_at_sign_in = BackupEligibilityAtSignIn::EntraObserved;
     let exchange = next.authentication(record);
     assert!(verify_authentication(&exchange, &observed, &Defects::NONE).is_ok());
+}
+
+#[test]
+fn the_app_id_counts_where_it_was_asked_for_and_used() {
+    // What the sample signs is scoped to rp.test, which is an AppID here.
+    let sample = Sample::new();
+    let record = sample.record();
+    let sample = Sample { count: 2, ..sample };
+    let elsewhere = Expected {
+        rp_id: "login.test".to_owned(),
+        ..expected()
+    };
+    let verify = |asked: Value, output: Value, defects: Defects| {
+        let mut exchange = sample.authentication(record.clone());
+        exchange.extensions = asked.as_object().unwrap().clone();
+        exchange.response["clientExtensionResults"] = output;
+        reasons(verify_authentication(&exchange, &elsewhere, &defects))
+    };
+    let asked = json!({ "appid": "rp.test" });
+    let refused = ["auth.15"];
+    let used = json!({ "appid": true });
+    assert!(verify(asked.clone(), used.clone(), Defects::NONE).is_empty());
+    for output in [json!({}), json!({ "appid": false }), json!({ "appid": 1 })] {
+        assert_eq!(
+            verify(asked.clone(), output.clone(), Defects::NONE),
+            refused
+        );
+        let lax = Defect::AppIdIsAnotherRpId.into();
+        assert!(verify(asked.clone(), output, lax).is_empty());
+    }
+    assert_eq!(verify(json!({}), used, Defects::NONE), refused);
 }
 
 #[test]
@@ -367,4 +398,21 @@ fn a_response_is_recorded_as_what_it_is() {
     assert_eq!(verify(&exchange), ["reg.8"]);
     exchange.challenge = Some([CHALLENGE, b"!"].concat());
     assert_eq!(verify(&exchange), ["reg.8"]);
+}
+
+#[test]
+fn what_the_client_says_of_discoverability_counts_where_it_is_the_policy() {
+    let mut exchange = Sample::new().registration();
+    let mut expected = expected();
+    let verify = |exchange: &Registration, expected: &Expected, defects: Defects| {
+        reasons(verify_registration(exchange, expected, &defects))
+    };
+    exchange.response["clientExtensionResults"] = json!({ "credProps": { "rk": false } });
+    assert_eq!(verify(&exchange, &expected, Defects::NONE), NONE);
+    expected.discoverable_required = true;
+    assert_eq!(verify(&exchange, &expected, Defects::NONE), ["reg.28"]);
+    let careless = Defect::DiscoverabilityNotChecked.into();
+    assert_eq!(verify(&exchange, &expected, careless), NONE);
+    exchange.response["clientExtensionResults"] = json!({});
+    assert_eq!(verify(&exchange, &expected, Defects::NONE), NONE);
 }

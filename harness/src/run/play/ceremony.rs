@@ -12,7 +12,11 @@ use passkey_model::{
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::{Answer, Player, Posted, keys::Asked, made, values};
+use super::{Answer, Player, Posted, keys::Asked, made, options, values};
+
+/// Of how many challenges one has a letter in which the alphabets of base64 differ: of 32 bytes, three quarters do, so that 32 of them
+/// without one are rarer than one in 10^18.
+const MORE_CHALLENGES: usize = 32;
 
 /// What a client made, or why it made nothing.
 pub(super) type MadeOrNot = Result<Made, ClientError>;
@@ -26,6 +30,7 @@ impl Player<'_> {
     ) -> Result<Outcome, String> {
         let made = made::in_step(self.library, spec)?;
         if !self.api.has_session(user)
+            && !Self::needs_no_session(spec)
             && let Some(refused) = self.bootstrap(user).await
         {
             return Ok(refused);
@@ -34,14 +39,20 @@ impl Player<'_> {
             Some(Mediation::Conditional) => json!({ "mediation": "conditional" }),
             None => json!({}),
         };
+        let request = options::asking(request, spec);
         let fetched = self
             .options(user, spec, CeremonyKind::Registration, request)
-            .await;
-        let options = match fetched {
+            .await?;
+        let mut options = match fetched {
             Ok(options) => options,
             Err(outcome) => return Ok(outcome),
         };
+        values::add_challenge(&mut self.values, &options);
+        if spec.ignore_allow_list {
+            options["excludeCredentials"] = json!([]);
+        }
         self.between(spec).await?;
+        self.in_between(user, spec).await?;
         let name = spec.credential.as_deref().unwrap_or("passkey").to_owned();
         let client = made::client(self.rp.origin(), spec, &made.model);
         let asked = (index, name.as_str(), spec);
@@ -50,14 +61,20 @@ impl Player<'_> {
             Err(error) => return made::refused_by_client(error),
         };
         values::add(&mut self.values, &name, &options, &response.response);
-        self.finish(user, CeremonyKind::Registration, spec, response.response)
-            .await
+        let made = options::registered(user, &response.response);
+        let outcome = self
+            .finish(user, CeremonyKind::Registration, spec, response.response)
+            .await?;
+        if outcome == Outcome::Accepted {
+            self.registered.extend(made);
+        }
+        Ok(outcome)
     }
 
     /// Notes what was made, which has to be what the row's provider makes.
     pub(super) fn observe(&mut self, made: &ProviderInContext, observed: Option<&Observed>) {
         self.observed = observed.map(|observed| observed.aaguid).or(self.observed);
-        if self.row.relying_party.attestation.is_none() {
+        if self.row.relying_party.attestation.is_none() && self.rp.asks_for_attestation() {
             let fidelity = made::faithful(made, observed);
             self.unfaithful = self.unfaithful.take().or(fidelity.err());
         }
@@ -106,34 +123,51 @@ impl Player<'_> {
     }
 
     pub(super) async fn sign_in(&mut self, user: &str, spec: &StepSpec) -> Result<Outcome, String> {
-        let request = if spec.username {
-            json!({ "username": user })
-        } else {
-            json!({})
-        };
-        if !spec.same_options {
+        if spec.compares_refusals {
+            return self.compare_refusals(spec).await;
+        }
+        let gives_name = spec.username || !self.rp.signs_in_without_name();
+        let named = spec.names.as_deref().or(gives_name.then_some(user));
+        let request = named.map_or_else(|| json!({}), |name| json!({ "username": name }));
+        let request = options::asking(request, spec);
+        // A second factor and a step-up belong to the session that is there.
+        let in_session =
+            spec.in_session || spec.request.as_ref().is_some_and(|it| it.via.is_some());
+        if !spec.same_options && !in_session {
             self.api.forget(user);
         }
         let fetched = self
             .options(user, spec, CeremonyKind::Authentication, request)
-            .await;
+            .await?;
         let mut options = match fetched {
             Ok(options) => options,
             Err(outcome) => return Ok(outcome),
         };
+        values::add_challenge(&mut self.values, &options);
         if spec.ignore_allow_list {
             options["allowCredentials"] = json!([]);
         }
         self.between(spec).await?;
+        self.in_between(user, spec).await?;
         let origin = self.rp.origin().to_owned();
         let client = |model: &AuthenticatorModel| made::client(&origin, spec, model);
-        match self.get(spec, &options, client).await? {
-            Ok(made) => {
-                self.finish(user, CeremonyKind::Authentication, spec, made.response)
-                    .await
-            }
-            Err(error) => made::refused_by_client(error),
+        let mut response = match self.get(spec, &options, client).await? {
+            Ok(made) => made.response,
+            Err(error) => return made::refused_by_client(error),
+        };
+        let name = spec.credential.as_deref().unwrap_or("passkey");
+        values::add_assertion(&mut self.values, name, &response);
+        if let Some(named) = &spec.finish_names {
+            response["username"] = json!(named);
         }
+        let cookie = self.api.cookie(user).cloned();
+        let outcome = self
+            .finish(user, CeremonyKind::Authentication, spec, response)
+            .await?;
+        if let Some(cookie) = cookie.filter(|_| spec.renews_session) {
+            self.kept_session = self.kept(user, cookie).await;
+        }
+        Ok(outcome)
     }
 
     /// Uses the passkey that the step names.
@@ -161,6 +195,9 @@ impl Player<'_> {
         let kept = authenticator.model.clone();
         authenticator.model.override_with(spec);
         made::set_backup_state(&mut authenticator, spec.backup_state);
+        if let Some(app_id) = &spec.under_app_id {
+            authenticator.put_under_app_id(app_id);
+        }
         let client = client(&authenticator.model);
         let asked = (spec, options, &self.values);
         let response = work(Client::get, client, &mut authenticator, asked).await;
@@ -188,14 +225,41 @@ impl Player<'_> {
         user: &str,
         spec: &StepSpec,
         ceremony: CeremonyKind,
-        request: Value,
-    ) -> Result<Value, Outcome> {
+        mut request: Value,
+    ) -> Result<Result<Value, Outcome>, String> {
         if spec.same_options {
-            return Ok(self.options.clone());
+            let mut options = self.options.clone();
+            self.hold_state(spec, &mut options)?;
+            return Ok(Ok(options));
         }
-        let mut options = self.fetch(user, ceremony, &request).await?;
-        if self.has_step(|spec| spec.same_options) {
-            self.options.clone_from(&options);
+        if spec.without_options {
+            return Ok(Ok(self.made_up(ceremony)));
+        }
+        self.ask_with(spec, user, &mut request)?;
+        let path = Self::way_to_options(spec, user, ceremony);
+        let mut options = match self.fetch(user, &path, &request).await {
+            Ok(options) => options,
+            Err(outcome) => return Ok(Err(outcome)),
+        };
+        for _ in 0..MORE_CHALLENGES {
+            if shows_alphabet(spec, &options) {
+                break;
+            }
+            match self.fetch(user, &path, &request).await {
+                Ok(more) => options = more,
+                Err(outcome) => return Ok(Err(outcome)),
+            }
+        }
+        self.hold_state(spec, &mut options)?;
+        let kept = if spec.request.as_ref().is_some_and(|it| it.superseded) {
+            self.fetch(user, &path, &request).await
+        } else {
+            Ok(options.clone())
+        };
+        match kept {
+            Ok(kept) if self.has_step(|spec| spec.same_options) => self.options = kept,
+            Ok(_) => {}
+            Err(outcome) => return Ok(Err(outcome)),
         }
         self.messages.push(Message::Options {
             ceremony,
@@ -203,9 +267,12 @@ impl Player<'_> {
             options: options.clone(),
         });
         if spec.options_of.is_some() || spec.options_from.is_some() {
-            options["challenge"] = self.other_challenge(user, spec, ceremony).await?;
+            match self.other_challenge(user, spec, ceremony).await {
+                Ok(challenge) => options["challenge"] = challenge,
+                Err(outcome) => return Ok(Err(outcome)),
+            }
         }
-        Ok(options)
+        Ok(Ok(options))
     }
 
     async fn other_challenge(
@@ -224,24 +291,24 @@ impl Player<'_> {
         {
             return Err(refused);
         }
-        let mut options = self.fetch(other, of, &json!({})).await?;
+        let path = format!("{}/options", path(of));
+        let mut options = self.fetch(other, &path, &json!({})).await?;
         Ok(options["challenge"].take())
     }
 
-    async fn fetch(
+    pub(super) async fn fetch(
         &mut self,
         user: &str,
-        ceremony: CeremonyKind,
+        path: &str,
         request: &Value,
     ) -> Result<Value, Outcome> {
-        let path = format!("{}/options", path(ceremony));
-        match self.api.post(user, &path, request).await {
+        match self.api.post(user, path, request).await {
             Answer::Json(options) => Ok(options),
             Answer::Refused(outcome) => Err(outcome),
         }
     }
 
-    async fn finish(
+    pub(super) async fn finish(
         &mut self,
         user: &str,
         ceremony: CeremonyKind,
@@ -252,22 +319,18 @@ impl Player<'_> {
             let response = response.clone();
             self.last = Some(Posted { ceremony, response });
         }
-        match spec.parallel {
-            Some(times) => self.post_at_once(user, ceremony, response, times).await,
-            None => Ok(self.post(user, ceremony, response).await),
+        let rival = spec.request.as_ref().and_then(|it| it.rival.as_deref());
+        match (spec.parallel, rival) {
+            (Some(times), _) => self.post_at_once(user, ceremony, response, times).await,
+            (None, Some(rival)) => self.post_with(rival, user, spec, response).await,
+            (None, None) => {
+                let path = Self::way(spec, user, ceremony);
+                let body = self.body(spec, &response)?;
+                let answer = self.api.post(user, &path, &body).await;
+                self.messages.push(Message::Response { ceremony, response });
+                Ok(answer.outcome())
+            }
         }
-    }
-
-    /// Posts a response and notes it.
-    pub(super) async fn post(
-        &mut self,
-        user: &str,
-        ceremony: CeremonyKind,
-        response: Value,
-    ) -> Outcome {
-        let answer = self.api.post(user, path(ceremony), &response).await;
-        self.messages.push(Message::Response { ceremony, response });
-        answer.outcome()
     }
 
     /// Posts the same response several times at once: accepted when more than one was taken, refused when one was.
@@ -298,7 +361,7 @@ impl Player<'_> {
     }
 }
 
-fn of_several(outcomes: &[Outcome]) -> Outcome {
+pub(super) fn of_several(outcomes: &[Outcome]) -> Outcome {
     let accepted = |outcome: &&Outcome| **outcome == Outcome::Accepted;
     let unexpected = outcomes
         .iter()
@@ -313,18 +376,36 @@ fn of_several(outcomes: &[Outcome]) -> Outcome {
     }
 }
 
+/// Tells whether the challenge of options is another text in the other alphabet of base64, where the step writes it in that.
+fn shows_alphabet(spec: &StepSpec, options: &Value) -> bool {
+    let is_of_challenge = |mutation: &Mutation| {
+        let way = mutation.value.as_ref().and_then(Value::as_str);
+        mutation.at.path == ["challenge"] && way == Some("base64")
+    };
+    let challenge = options["challenge"].as_str().unwrap_or_default();
+    !spec.mutation.as_ref().is_some_and(is_of_challenge) || challenge.contains(['-', '_'])
+}
+
 /// The path that takes the response of a ceremony; its options are below.
-pub(super) const fn path(ceremony: CeremonyKind) -> &'static str {
+pub(in crate::run) const fn path(ceremony: CeremonyKind) -> &'static str {
     match ceremony {
         CeremonyKind::Registration => "/webauthn/registration",
         CeremonyKind::Authentication => "/webauthn/authentication",
     }
 }
 
+/// Returns the ceremony that a request for a path is of, if it is of one.
+pub(crate) fn ceremony_of(requested: &str) -> Option<CeremonyKind> {
+    let ceremonies = [CeremonyKind::Registration, CeremonyKind::Authentication];
+    ceremonies
+        .into_iter()
+        .find(|ceremony| requested.starts_with(path(*ceremony)))
+}
+
 /// Has a client and an authenticator do one of the two ceremonies.
 ///
 /// Some engines wait on futures of their own, so they work where they may block; the model does not, and works in place.
-async fn work(
+pub(super) async fn work(
     ceremony: fn(
         &Client,
         &mut SoftwareAuthenticator,

@@ -34,11 +34,12 @@ pub(super) fn set_backup_state(authenticator: &mut SoftwareAuthenticator, state:
     }
 }
 
-/// Returns the client of a step: a page on the relying party's origin, and where it sees the authenticator.
+/// Returns the client of a step: a page on the relying party's origin or on that of the tenant that the step names, and where it sees the authenticator.
 pub(super) fn client(origin: &str, spec: &StepSpec, model: &AuthenticatorModel) -> Client {
     let roaming = !model.transports.contains(&Transport::Internal);
+    let of_tenant = spec.tenant.as_ref().map(|host| format!("https://{host}"));
     Client {
-        origin: origin.to_owned(),
+        origin: of_tenant.unwrap_or_else(|| origin.to_owned()),
         top_origin: spec.embedded_in.clone(),
         cross_platform: roaming || spec.context.as_ref().is_some_and(Context::is_cross_device),
         conditional: spec.mediation == Some(Mediation::Conditional),

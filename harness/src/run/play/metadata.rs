@@ -86,10 +86,18 @@ fn entry(model: Aaguid, said: ModelMetadata) -> Option<Value> {
         ca::unknown()
     } else {
         ca::known()
-    };
-    let mut entry = ca?.metadata(&[model]).pointer_mut("/entries/0")?.take();
+    }?;
+    let mut entry = ca.metadata(&[model]).pointer_mut("/entries/0")?.take();
     let (pointer, value) = match said {
         ModelMetadata::Certified | ModelMetadata::OtherRoot => return Some(entry),
+        ModelMetadata::LeafAsRoot => {
+            let issued = ca.issue(model)?;
+            return Some(ca::metadata_entry(model, issued.certificates.first()?));
+        }
+        ModelMetadata::SelfOnly => {
+            entry["metadataStatement"]["attestationTypes"] = json!(["basic_surrogate"]);
+            (ROOTS, json!([]))
+        }
         ModelMetadata::NotCertified => ("/statusReports/0/status", json!("NOT_FIDO_CERTIFIED")),
         ModelMetadata::NoHmacSecret => (GET_INFO_EXTENSIONS, json!(["credProtect"])),
         ModelMetadata::U2fOnly => (GET_INFO_VERSIONS, json!(["U2F_V2"])),
@@ -114,6 +122,7 @@ fn entry(model: Aaguid, said: ModelMetadata) -> Option<Value> {
     Some(entry)
 }
 
+const ROOTS: &str = "/metadataStatement/attestationRootCertificates";
 const GET_INFO_VERSIONS: &str = "/metadataStatement/authenticatorGetInfo/versions";
 const GET_INFO_EXTENSIONS: &str = "/metadataStatement/authenticatorGetInfo/extensions";
 const GET_INFO_OPTIONS: &str = "/metadataStatement/authenticatorGetInfo/options";

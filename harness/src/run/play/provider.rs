@@ -46,6 +46,9 @@ impl Player<'_> {
         let spec = ceremony.spec;
         let mut options = call["options"].clone();
         let response = if let Some(made) = ceremony.made.clone() {
+            if spec.ignore_allow_list {
+                options["excludeCredentials"] = json!([]);
+            }
             let client = client(call, spec, &made.model);
             let asked = (ceremony.index, ceremony.passkey.as_str(), spec);
             self.create(asked, &made, client, &options).await?

@@ -6,10 +6,10 @@ use passkey_model::{
     lane::Fixed,
     library::Library,
     row::Row,
-    scenario::{CounterPolicy, Requirement},
+    scenario::{CeremoniesKept, CeremoniesOfSession, CounterPolicy, Requirement},
 };
 use passkey_reference_rp::{
-    Clock, Config, Defects, Expected, User,
+    Accounts, Clock, Config, Defects, Expected, Kept, User,
     policy::{Limits, Switches, UnknownSwitch},
 };
 use serde_json::Value;
@@ -50,12 +50,14 @@ pub(super) fn config(
         guest: user.guest,
         temporary_access_pass: PASS.to_owned(),
     });
-    Ok(Config {
+    let config = Config {
         expected: Expected {
             rp_id: RP_ID.to_owned(),
+            other_rp_ids: settings.tenants.values().cloned().collect(),
             origins: [ORIGIN.to_owned()]
                 .into_iter()
                 .chain(settings.related_origins.clone())
+                .chain(settings.app_origins.clone())
                 .collect(),
             cross_origin: settings.cross_origin_expected,
             top_origins: settings.top_origins.clone(),
@@ -71,6 +73,7 @@ pub(super) fn config(
             single_device_required: settings.single_device_required,
             attestation_required: settings.attestation_required,
             counter_must_rise: settings.counter != Some(CounterPolicy::Report),
+            discoverable_required: settings.accounts.discoverable_required,
             anchors: metadata::anchors(library, &settings.metadata, &row.lane.fixed),
             policy: row
                 .policy
@@ -89,9 +92,62 @@ pub(super) fn config(
         credential_protection: settings
             .credential_protection
             .map(|protection| protection.policy().to_owned()),
+        registration_extensions: settings
+            .extensions
+            .registration
+            .clone()
+            .into_iter()
+            .collect(),
+        authentication_extensions: settings
+            .extensions
+            .authentication
+            .clone()
+            .into_iter()
+            .collect(),
         related_origins: settings.related_origins.clone(),
         embedders: settings.embedders.clone(),
+        accounts: accounts(row),
+        legacy_records: settings.legacy_records,
+        tenants: Vec::new(),
+    };
+    let tenants = settings.tenants.iter();
+    Ok(Config {
+        tenants: tenants
+            .map(|(host, rp_id)| (host.clone(), of_tenant(&config, host, rp_id)))
+            .collect(),
+        ..config
     })
+}
+
+/// Returns how another tenant on the same server is set up: as the first one, under its own host and RP ID.
+fn of_tenant(first: &Config, host: &str, rp_id: &str) -> Config {
+    let mut tenant = first.clone();
+    tenant.expected.rp_id = rp_id.to_owned();
+    tenant.expected.origins = vec![format!("https://{host}")];
+    tenant
+}
+
+fn accounts(row: &Row) -> Accounts {
+    let settings = &row.relying_party.accounts;
+    let names = row.users.iter().map(|(name, _)| name);
+    Accounts {
+        passwords: names
+            .filter(|_| settings.passwords)
+            .map(|name| (name.clone(), password(name)))
+            .collect(),
+        registration_asks_again: settings.registration_asks_again,
+        all_ceremonies: settings.ceremonies == Some(CeremoniesOfSession::All),
+        kept: match settings.ceremonies_kept {
+            None => Kept::InMemory,
+            Some(CeremoniesKept::InAStore) => Kept::InStore,
+            Some(CeremoniesKept::AtTheClient) => Kept::AtTheClient,
+        },
+    }
+}
+
+/// Returns the password of a user.
+pub(super) fn password(user: &str) -> String {
+    format!("password of {user}")
 }
 
 /// Returns the specification's word for how much something is wanted.
@@ -113,6 +169,7 @@ pub(crate) fn for_people(library: &Library, users: &[&str], policy: Option<Value
     });
     let expected = Expected {
         rp_id: RP_ID.to_owned(),
+        other_rp_ids: Vec::new(),
         origins: vec![ORIGIN.to_owned()],
         cross_origin: false,
         top_origins: Vec::new(),
@@ -122,6 +179,7 @@ pub(crate) fn for_people(library: &Library, users: &[&str], policy: Option<Value
         single_device_required: false,
         attestation_required: false,
         counter_must_rise: true,
+        discoverable_required: false,
         anchors: metadata::anchors(library, &BTreeMap::new(), &Fixed::default()),
         policy,
         switches: Switches::default(),

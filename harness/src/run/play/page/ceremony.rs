@@ -240,6 +240,7 @@ impl Player<'_> {
         if path == format!("{finish}/options") {
             match answer {
                 Answer::Json(options) => {
+                    values::add_challenge(&mut self.values, &options);
                     ceremony.options.clone_from(&options);
                     self.messages.push(Message::Options {
                         ceremony: ceremony.kind,
@@ -253,6 +254,8 @@ impl Player<'_> {
         } else if path == finish {
             if ceremony.kind == CeremonyKind::Registration {
                 self.learn(ceremony, &request)?;
+            } else {
+                values::add_assertion(&mut self.values, &ceremony.passkey, &request);
             }
             self.messages.push(Message::Response {
                 ceremony: ceremony.kind,

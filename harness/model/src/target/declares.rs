@@ -1,0 +1,257 @@
+//! What a target declares itself to be, held against what a row needs.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::{
+    Stage,
+    library::{Library, ProviderInContext},
+    provider::{AttestationKind, PasskeyType},
+    row::{Role, Row, Step},
+    scenario::{
+        Action, Feature, Mediation, OptionsProperty, RelyingPartySettings, StepSpec, UserSpec,
+    },
+};
+
+/// What every relying party has that speaks the reference relying party's API, unless its file says otherwise.
+const USUAL_FEATURES: [Feature; 3] = [
+    Feature::UsernameFlow,
+    Feature::Usernameless,
+    Feature::SeveralPasskeys,
+];
+
+/// The settings that rows presume where they do not name them, with the steps that they decide.
+const PRESUMED: [(&str, &str, &[&str]); 5] = [
+    ("user-verification", "required", &["reg.16", "auth.17"]),
+    (
+        "attestation",
+        "direct",
+        &["reg.21", "reg.22", "reg.23", "reg.24"],
+    ),
+    ("counter", "reject", &["auth.22"]),
+    ("cross-origin-expected", "false", &["reg.10", "auth.13"]),
+    ("omit-allow-credentials", "false", &["auth.5"]),
+];
+
+/// States what a target is like.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Declares {
+    /// How it is set up: a row that names a setting runs only where the same is declared.
+    #[serde(default)]
+    pub relying_party: RelyingPartySettings,
+    /// What it has; `username-flow`, `usernameless` and `several-passkeys` when left out.
+    #[serde(default)]
+    pub features: Option<Vec<Feature>>,
+    /// Whether it means to pass FIDO's conformance tests; otherwise what only they demand is observed, and not red.
+    #[serde(default)]
+    pub fido: bool,
+}
+
+/// Says what a row sets that only the embedded relying party can be told.
+pub(super) fn to_be_told(row: &Row) -> Option<&'static str> {
+    let of_step = |step: &Step| {
+        let spec = &step.spec;
+        let moves_clock = spec.action == Action::AdvanceClock || spec.wait_seconds.is_some();
+        let sets_policy = spec.action == Action::SetPolicy || spec.switch_policy.is_some();
+        match () {
+            () if moves_clock => Some("clock"),
+            () if sets_policy => Some("policy"),
+            () if spec.action == Action::SetUser => Some("users"),
+            () if spec.stored.is_some() => Some("view of records"),
+            () if spec.action == Action::Read => Some("view of records and sessions"),
+            () if counts_passkeys(spec) => Some("users"),
+            () if spec.tenant.is_some() => Some("tenants"),
+            () => None,
+        }
+    };
+    let usual = |(_, user): &(String, UserSpec)| *user == UserSpec::default();
+    match () {
+        () if row.policy.is_some() => Some("policy"),
+        () if row.requires.contains(&Feature::Clock) => Some("clock"),
+        () if !row.users.iter().all(usual) => Some("users"),
+        () => row.steps.iter().find_map(of_step),
+    }
+}
+
+/// Tells whether a step is about all passkeys of a user, who on a target that keeps them has others than the row's.
+fn counts_passkeys(spec: &StepSpec) -> bool {
+    let property = spec.options.as_ref().map(|options| options.property);
+    matches!(
+        property,
+        Some(OptionsProperty::AllowsExactly | OptionsProperty::UserWithoutPasskeyLikeKnown)
+    )
+}
+
+impl Declares {
+    pub(super) fn has(&self, feature: Feature) -> bool {
+        let features = self.features.as_deref();
+        features.unwrap_or(&USUAL_FEATURES).contains(&feature)
+    }
+
+    /// Says what a row needs and the target does not declare; nothing when it declares all of it.
+    pub(super) fn lacks(&self, library: &Library, row: &Row) -> Option<String> {
+        self.lacks_a_feature(row)
+            .or_else(|| self.lacks_a_setting(row))
+            .or_else(|| self.has_outputs(row))
+            .or_else(|| self.refuses_a_provider(library, row))
+    }
+
+    fn lacks_a_feature(&self, row: &Row) -> Option<String> {
+        let missing = |feature: &Feature| {
+            (!self.has(*feature)).then(|| format!("does not declare {}", word(feature)))
+        };
+        let named = |spec: &StepSpec| spec.username || !self.has(Feature::Usernameless);
+        let gives_name = |step: &Step| step.spec.action == Action::SignIn && named(&step.spec);
+        let gives_none = |step: &Step| {
+            let spec = &step.spec;
+            let subject = step.role == Role::Subject;
+            let is_about_it = subject && is_about(row, "auth.6") && !spec.username;
+            let conditional = spec.mediation == Some(Mediation::Conditional);
+            spec.action == Action::SignIn && (is_about_it || conditional)
+        };
+        let steps = &row.steps;
+        let mut needed = row.requires.clone();
+        needed.extend(
+            steps
+                .iter()
+                .any(gives_name)
+                .then_some(Feature::UsernameFlow),
+        );
+        needed.extend(
+            steps
+                .iter()
+                .any(gives_none)
+                .then_some(Feature::Usernameless),
+        );
+        needed.iter().find_map(missing)
+    }
+
+    /// Says which outputs every registration has that the row presumes absent.
+    fn has_outputs(&self, row: &Row) -> Option<String> {
+        let asks = self.relying_party.credential_protection.is_some();
+        let changes_outputs = |step: &Step| {
+            let mutation = step.spec.mutation.as_ref()?;
+            let flag = mutation.value.as_ref().and_then(Value::as_str);
+            let named = mutation.at.path.first().map(String::as_str);
+            let flags = named == Some("flags")
+                && flag.is_some_and(|flags| flags.split(',').any(|flag| flag.trim() == "ed"));
+            let registers = step.spec.action == Action::Register;
+            (registers && mutation.at.stage == Stage::AuthenticatorData && flags).then(|| {
+                "declares credential-protection, and the row presumes that there are no extension \
+                 outputs"
+                    .to_owned()
+            })
+        };
+        row.steps.iter().filter(|_| asks).find_map(changes_outputs)
+    }
+
+    fn lacks_a_setting(&self, row: &Row) -> Option<String> {
+        let (wanted, declared) = (members(&row.relying_party), members(&self.relying_party));
+        let differs = |(name, value): (&String, &Value)| {
+            let lacks = is_set(value) && declared.get(name) != Some(value);
+            lacks.then(|| format!("does not declare {name}: {}", text(value)))
+        };
+        if let Some(why) = wanted.iter().find_map(differs) {
+            return Some(why);
+        }
+        PRESUMED.iter().find_map(|(name, presumed, steps)| {
+            let said = declared.get(*name).filter(|value| is_set(value))?;
+            let named = wanted.get(*name).is_some_and(is_set);
+            let decided = steps.iter().any(|step| is_about(row, step))
+                || (*name == "attestation" && makes_attestation(row));
+            let other = text(said) != *presumed && decided && !named;
+            other.then(|| {
+                format!(
+                    "declares {name}: {}, and the row presumes {presumed}",
+                    text(said)
+                )
+            })
+        })
+    }
+
+    /// Says which passkeys of the row it takes from nobody.
+    fn refuses_a_provider(&self, library: &Library, row: &Row) -> Option<String> {
+        let settings = &self.relying_party;
+        let asked = &row.relying_party;
+        row.steps.iter().find_map(|step| {
+            let spec = &step.spec;
+            let id = spec.provider.as_deref()?;
+            let provider = library.provider(id)?;
+            let mut made: ProviderInContext = provider.made_where(spec.context.as_ref());
+            made.override_with(spec);
+            let offered = settings.algorithms.as_deref().unwrap_or_default();
+            let known = &made.model.algorithms;
+            if !offered.is_empty() && !known.iter().any(|known| offered.contains(known)) {
+                return Some(format!("does not declare an algorithm of {id}: {known:?}"));
+            }
+            let synced = made.claim.passkey_type == PasskeyType::Synced;
+            if settings.single_device_required && !asked.single_device_required && synced {
+                return Some(format!(
+                    "declares single-device-required, and passkeys of {id} are synced"
+                ));
+            }
+            let attested = made.claim.attestation == AttestationKind::Packed;
+            (settings.attestation_required && !asked.attestation_required && !attested).then(|| {
+                format!("declares attestation-required, and passkeys of {id} are not attested")
+            })
+        })
+    }
+}
+
+/// Tells whether a step of the specification decides a row.
+fn is_about(row: &Row, step: &str) -> bool {
+    let named = row.grounds.spec.first().is_some_and(|named| named == step);
+    let expected = |known: &Step| {
+        known
+            .reasons
+            .iter()
+            .any(|reason| reason.to_string() == step)
+    };
+    named || row.steps.iter().any(expected)
+}
+
+/// Tells whether a row changes an attestation statement, or needs one of a kind.
+fn makes_attestation(row: &Row) -> bool {
+    row.steps.iter().any(|step| {
+        let spec = &step.spec;
+        let stage = spec.mutation.as_ref().map(|mutation| mutation.at.stage);
+        let kind = spec.attestation.unwrap_or(AttestationKind::None);
+        matches!(
+            stage,
+            Some(Stage::AttestationStatement | Stage::Certificates)
+        ) || kind != AttestationKind::None
+    })
+}
+
+/// Returns settings as a file has them, by name.
+fn members(settings: &RelyingPartySettings) -> Map<String, Value> {
+    // Settings are plain data, which JSON can always hold.
+    match serde_json::to_value(settings) {
+        Ok(Value::Object(members)) => members,
+        _ => Map::new(),
+    }
+}
+
+fn is_set(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(set) => *set,
+        Value::Array(list) => !list.is_empty(),
+        Value::Object(map) => !map.is_empty(),
+        Value::Number(_) | Value::String(_) => true,
+    }
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(list) => list.iter().map(text).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}
+
+fn word(feature: &Feature) -> String {
+    serde_json::to_value(feature).map_or_else(|_| format!("{feature:?}"), |value| text(&value))
+}

@@ -1,0 +1,170 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+use serde_json::{Value, json};
+
+use super::{Answered, Refusing, Target};
+use crate::verdict::{Outcome, Reason};
+
+fn target(more: &Value) -> Result<Target, String> {
+    let mut file = json!({
+        "target": "shop", "address": "127.0.0.1:8080", "rp-id": "shop.example",
+        "origin": "https://login.shop.example", "pass-from": "SHOP_PASS",
+    });
+    for (name, value) in more.as_object().unwrap() {
+        file[name] = value.clone();
+    }
+    serde_json::from_value(file).map_err(|error| error.to_string())
+}
+
+fn reasons_of(target: &Target, status: u16, body: &Value) -> Vec<String> {
+    let said = Answered::new(status, "application/json", body.to_string().as_bytes());
+    let Outcome::Rejected { reasons, .. } = target.refused(&said) else {
+        panic!("a refusal is a refusal");
+    };
+    reasons.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn the_first_entry_that_fits_says_what_a_refusal_means() {
+    let target = target(&json!({
+        "code-at": "/error/code",
+        "message-at": "/error/message",
+        "reasons": [
+            { "code": "^bad_challenge$", "is": ["reg.8", "auth.11"] },
+            { "text": "(?i)signature", "is": ["auth.21"] },
+            { "status": 409, "is": ["reg.26"] },
+            { "code": "challenge", "is": ["state"] },
+        ],
+    }));
+    let target = target.unwrap();
+    let of = |status, code: &str, message: &str| {
+        let body = json!({ "error": { "code": code, "message": message } });
+        reasons_of(&target, status, &body)
+    };
+    assert_eq!(of(400, "bad_challenge", ""), ["reg.8", "auth.11"]);
+    assert_eq!(of(400, "other", "Signature is wrong"), ["auth.21"]);
+    assert_eq!(of(409, "other", "there already"), ["reg.26"]);
+    assert_eq!(of(400, "no_challenge", ""), ["state"]);
+    assert_eq!(of(400, "other", "no"), ["unknown"]);
+    // The code stands elsewhere: no entry for codes fits.
+    assert_eq!(
+        reasons_of(&target, 400, &json!({ "code": "bad_challenge" })),
+        ["unknown"]
+    );
+}
+
+#[test]
+fn without_a_place_for_it_the_whole_body_is_the_text() {
+    let target = target(&json!({ "reasons": [{ "text": "origin", "is": ["reg.9"] }] })).unwrap();
+    assert_eq!(
+        reasons_of(&target, 400, &json!({ "why": "wrong origin" })),
+        ["reg.9"]
+    );
+}
+
+#[test]
+fn the_words_of_a_refusal_are_told() {
+    let target = target(&json!({ "code-at": "/code", "message-at": "/text" })).unwrap();
+    let said = Answered::new(400, "application/json", br#"{"code":7,"text":"too late"}"#);
+    let message = "7: too late".to_owned();
+    let reasons = vec![Reason::Unknown];
+    assert_eq!(
+        target.refused(&said),
+        Outcome::Rejected { reasons, message }
+    );
+    let said = Answered::new(400, "text/plain; charset=utf-8", b"go  away\n");
+    let Outcome::Rejected { message, .. } = target.refused(&said) else {
+        panic!("a refusal is a refusal");
+    };
+    assert_eq!(message, "status 400 text/plain: go away");
+}
+
+#[test]
+fn a_shape_fits_answers_that_have_all_of_it() {
+    let shape: Refusing = serde_json::from_value(json!({
+        "statuses": [400, 422], "content-types": ["application/json"], "members": ["error"],
+        "body": "refused",
+    }))
+    .unwrap();
+    let fits = |status, kind, body: &str| shape.fits(&Answered::new(status, kind, body.as_bytes()));
+    let body = r#"{"error":"refused","at":1}"#;
+    assert!(fits(400, "application/json", body));
+    assert!(fits(422, "Application/JSON; charset=utf-8", body));
+    assert!(!fits(401, "application/json", body), "another status");
+    assert!(!fits(400, "text/html", body), "another content type");
+    assert!(
+        !fits(400, "application/json", r#"{"message":"refused"}"#),
+        "another member"
+    );
+    assert!(
+        !fits(400, "application/json", r#"{"error":"no"}"#),
+        "other words"
+    );
+    assert!(!fits(400, "application/json", "refused"), "no JSON");
+}
+
+#[test]
+fn a_shape_is_learned_from_one_refusal() {
+    let said = Answered::new(401, "application/problem+json", br#"{"title":"no","id":1}"#);
+    let shape = Refusing::like(&said).unwrap();
+    assert_eq!(
+        shape.to_string(),
+        "401 application/problem+json with title, id"
+    );
+    assert!(shape.fits(&said));
+    let other = Answered::new(
+        401,
+        "application/problem+json",
+        br#"{"title":"yes","id":2,"at":3}"#,
+    );
+    assert!(shape.fits(&other), "other values, and more of them");
+    assert_eq!(Refusing::like(&Answered::new(503, "text/plain", b"")), None);
+    let plain = Refusing::like(&Answered::new(400, "", b"no")).unwrap();
+    assert!(plain.fits(&Answered::new(400, "", b"never")));
+    assert!(!plain.fits(&Answered::new(400, "text/html", b"<p>who are you?")));
+}
+
+#[test]
+fn what_is_written_wrong_is_told_with_what_would_be_right() {
+    let refused = |more: Value| target(&more).unwrap_err();
+    let reasons = |is: &str| json!({ "reasons": [{ "status": 400, "is": [is] }] });
+    assert!(refused(reasons("reg.31")).contains("'reg.31' is neither a clause, nor a step"));
+    assert!(refused(reasons("attestaton")).contains("did you mean 'attestation'?"));
+    assert!(refused(reasons("pars")).contains("did you mean 'parse'?"));
+    let status = json!({ "refusal": { "statuses": [500] } });
+    assert!(refused(status).contains("500 says that the server failed; that is never a refusal"));
+    let pattern = json!({ "reasons": [{ "text": "(", "is": ["parse"] }] });
+    assert!(refused(pattern).contains("'(' is no regular expression: error: unclosed group"));
+}
+
+#[test]
+fn parts_that_do_not_fit_together_are_told() {
+    let mistakes = |more: Value| target(&more).unwrap().mistakes();
+    let places = |more: Value| -> Vec<String> {
+        let found = mistakes(more);
+        found.into_iter().map(|(pointer, _)| pointer).collect()
+    };
+    assert_eq!(places(json!({})), Vec::<String>::new());
+    let reasons = json!({ "reasons": [
+        { "is": ["parse"] },
+        { "code": "a", "is": ["parse"] },
+        { "text": "a", "is": [] },
+    ] });
+    assert_eq!(
+        places(reasons),
+        ["/reasons/0", "/reasons/1/code", "/reasons/2/is"]
+    );
+    assert_eq!(places(json!({ "code-at": "code" })), ["/code-at"]);
+    assert_eq!(
+        places(json!({ "refusal": { "statuses": [] } })),
+        ["/refusal"]
+    );
+    assert_eq!(
+        places(json!({ "refusal": { "statuses": [200] } })),
+        ["/refusal"]
+    );
+    let told_apart = json!({ "refusal": { "statuses": [200], "body": "failed" } });
+    assert_eq!(places(told_apart), Vec::<String>::new());
+    let features = json!({ "declares": { "features": ["usernameless", "clock"] } });
+    assert_eq!(places(features), ["/declares/features/1"]);
+}
