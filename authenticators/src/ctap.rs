@@ -35,9 +35,14 @@ use crate::{
 
 pub(crate) const MAKE_CREDENTIAL: u8 = 0x01;
 pub(crate) const GET_ASSERTION: u8 = 0x02;
-const GET_INFO: u8 = 0x04;
+pub(crate) const GET_INFO: u8 = 0x04;
+pub(crate) const CLIENT_PIN: u8 = 0x06;
 const RESET: u8 = 0x07;
-const GET_NEXT_ASSERTION: u8 = 0x08;
+pub(crate) const GET_NEXT_ASSERTION: u8 = 0x08;
+pub(crate) const CREDENTIAL_MANAGEMENT: u8 = 0x0a;
+const SELECTION: u8 = 0x0b;
+/// As before CTAP 2.1 (`credentialMgmtPreview`): libfido2 up to 1.12 sends it whatever a key announces.
+pub(crate) const CREDENTIAL_MANAGEMENT_PREVIEW: u8 = 0x41;
 
 /// The status of an answer (CTAP 2.1, 8.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@
 //! *Bytes* below are: set, remove (empties), append, prepend, truncate (a number of bytes), flip-bit (a bit, else the first).
 //! *Text* is: append, prepend, truncate (a number of characters), reencode `base64` (the other alphabet), `padded`, `other-case`.
 //! *CBOR* is: set, remove, duplicate on a member; bytes on a byte string or on an encoding; reencode `indefinite-length`, `non-minimal`, `reversed`
-//! on a map, `long-key` on a member (its key with a longer head), `long-key-twice` (it stands twice, the second time so).
+//! on a map, swap (the first two) and truncate (a number of elements) on a list, `long-key` on a member (its key with a longer head), `long-key-twice` (it stands twice, the second time so).
 //!
 //! | stage | path | operations | with `resign: true` |
 //! |---|---|---|---|
@@ -50,7 +50,10 @@ use passkey_model::{Mutation, Operation, Stage};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use crate::key::{Key, Otherwise};
+use crate::{
+    key::{Key, Otherwise},
+    mutate_text::other_case,
+};
 
 /// A mutation that cannot be applied: the scenario author's mistake.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -218,19 +221,19 @@ impl<'a> Applier<'a> {
             return Err(self.error("a signature has no members"));
         }
         let text = mutation.value.as_ref().and_then(Value::as_str);
+        let before = signature.clone();
         match (mutation.op, text) {
             (Operation::Reencode, way) => {
                 let way = way.unwrap_or_default();
                 *signature = crate::signature::reencode(signature, keys.own.algorithm(), way)
                     .map_err(|message| self.error(message))?;
-                Ok(())
             }
             (Operation::Set, Some(name)) if name.starts_with('$') => {
                 *signature = self.signed_otherwise(name, message, keys)?;
-                Ok(())
             }
-            _ => self.bytes(mutation, signature),
+            _ => self.bytes(mutation, signature)?,
         }
+        self.changed(*signature != before)
     }
 
     /// Signs as an operand names it: with another key, in another way, or without any key.
@@ -324,18 +327,9 @@ impl<'a> Applier<'a> {
     /// Changes the case of the letters of `id` and `rawId`, but for the last, some of whose bits have to be zero.
     fn other_case(&self, response: &mut Map<String, Value>) -> Result<(), MutationError> {
         let id = response.get("id").and_then(Value::as_str);
-        let id = id.ok_or_else(|| self.error("there is no id"))?;
-        let last = id.chars().count().saturating_sub(1);
-        let swapped = id.chars().enumerate().map(|(place, letter)| {
-            if place == last {
-                letter
-            } else if letter.is_ascii_lowercase() {
-                letter.to_ascii_uppercase()
-            } else {
-                letter.to_ascii_lowercase()
-            }
-        });
-        let swapped: String = swapped.collect();
+        let mut id = id.ok_or_else(|| self.error("there is no id"))?.to_owned();
+        let last = id.pop();
+        let swapped: String = id.chars().map(other_case).chain(last).collect();
         response.insert("id".to_owned(), Value::String(swapped.clone()));
         response.insert("rawId".to_owned(), Value::String(swapped));
         Ok(())
@@ -345,8 +339,11 @@ impl<'a> Applier<'a> {
     fn json_text(&self, mutation: &Mutation, member: &mut Value) -> Result<(), MutationError> {
         let text = member.as_str().map(str::to_owned);
         let text = text.ok_or_else(|| self.error("this operation applies to text only"))?;
-        let more = mutation.value.as_ref().and_then(Value::as_str);
-        let more = more.filter(|more| !more.starts_with("hex:"));
+        let more = match &mutation.value {
+            Some(Value::String(text)) if !text.starts_with("hex:") => Some(self.operand(mutation)?),
+            _ => None,
+        };
+        let more = more.as_ref().and_then(Value::as_str);
         *member = match (mutation.op, more) {
             (Operation::Append | Operation::Prepend | Operation::Reencode, Some(_)) => {
                 Value::String(self.text(mutation, &text, more)?)

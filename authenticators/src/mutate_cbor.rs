@@ -2,6 +2,7 @@
 
 use passkey_model::{Mutation, Operation};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::{
     cbor::Cbor,
@@ -57,6 +58,9 @@ impl Applier<'_> {
             Value::String(text) if text.starts_with("cbor:") => {
                 let bytes = crate::mutate::hex(&text[5..]);
                 Cbor::Raw(bytes.ok_or_else(|| self.error("is not hexadecimal"))?)
+            }
+            Value::String(text) if text.starts_with("sha256:") => {
+                Cbor::Bytes(Sha256::digest(&text.as_bytes()[7..]).to_vec())
             }
             Value::String(text) => Cbor::Text(text.clone()),
             Value::Array(items) => {

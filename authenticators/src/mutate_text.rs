@@ -48,7 +48,8 @@ fn padded(text: &str) -> String {
     format!("{text}{}", "=".repeat(missing))
 }
 
-fn other_case(letter: char) -> char {
+/// Returns a letter in the other case, and anything else as it is.
+pub(crate) fn other_case(letter: char) -> char {
     if letter.is_ascii_lowercase() {
         letter.to_ascii_uppercase()
     } else {

@@ -14,6 +14,7 @@ use crate::{
 
 /// Names the credential's own key where an attestation key should sign.
 pub(crate) const BY_CREDENTIAL_KEY: &str = "$BY_CREDENTIAL_KEY";
+const BY_OTHER_KEY: &str = "$BY_OTHER_KEY";
 
 /// Who can sign an attestation.
 pub(crate) struct Signer<'a> {
@@ -55,7 +56,11 @@ pub(crate) fn statement(
     let key = attestation_key.as_ref().map_or(signer.key, |own| &own.key);
     let message = change.to_be_signed(&signed.encode(), &request.client_data_hash)?;
     let signature = match by_other(change) {
-        Some(name) => sign_by(name, &message, signer.key, signer.other, change)?,
+        Some(name) => {
+            let signed = sign_by(name, &message, signer.key, signer.other, change)?;
+            change.changed(signed != key.sign(&message))?;
+            signed
+        }
         None => key.sign(&message),
     };
     let mut members = vec![
@@ -85,11 +90,17 @@ pub(crate) fn sign_by(
     other: &dyn Fn() -> Option<Key>,
     change: &Applier<'_>,
 ) -> Result<Vec<u8>, MutationError> {
-    if name == BY_CREDENTIAL_KEY {
-        return Ok(credential_key.sign(message));
+    match name {
+        BY_CREDENTIAL_KEY => Ok(credential_key.sign(message)),
+        BY_OTHER_KEY => {
+            let other = other().ok_or_else(|| change.error("no other key"))?;
+            Ok(other.sign(message))
+        }
+        _ => {
+            Err(change
+                .error("no statement is signed by that: use $BY_CREDENTIAL_KEY or $BY_OTHER_KEY"))
+        }
     }
-    let other = other().ok_or_else(|| change.error("no other key"))?;
-    Ok(other.sign(message))
 }
 
 /// Applies a mutation of the members, which are complete.
@@ -228,7 +239,7 @@ fn say(
         ["ca-issuers"] => contents.ca_issuers = url()?,
         ["not-before"] => contents.not_before = seconds()?,
         ["not-after"] => contents.not_after = seconds()?,
-        ["issuer-key"] => contents.other_issuer_key = true,
+        ["issuer-key"] => contents.other_issuer_key = flag()?,
         _ => return Err(change.error("is not a part of a certificate")),
     }
     Ok(())

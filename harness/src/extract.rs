@@ -6,11 +6,14 @@
 //!   "exchanges": [ { "ceremony": "registration", "user": "alice", "role": "control", "mutation": null,
 //!                    "options": {...}, "response": {...}, "outcome": "accepted" }, ... ] }
 //! ```
-//! Options and responses are the JSON of WebAuthn L3, 5.1.8 to 5.1.10, as they were sent.
+//! Options and responses are the JSON of WebAuthn L3, 5.1.8 to 5.1.10; what a step adds beside a response (`posts-with`) is not in it.
+
+use std::collections::BTreeMap;
 
 use passkey_model::{
     row::{Role, Row, Step},
     scenario::CeremonyKind,
+    target::is_set,
     transcript::{Message, StepRecord},
 };
 use serde_json::{Value, json};
@@ -22,11 +25,13 @@ use crate::run::{RowResult, embedded};
 pub fn fixture(row: &Row, result: &RowResult) -> Value {
     let judged = row.steps.iter().find(|step| step.role == Role::Subject);
     let played = row.steps.iter().zip(&result.records);
+    let mut options = BTreeMap::new();
     let exchanges: Vec<Value> = played
-        .flat_map(|(step, record)| exchanges(step, record))
+        .flat_map(|(step, record)| exchanges(step, record, &mut options))
         .collect();
-    let own = [embedded::ORIGIN.to_owned()].into_iter();
-    let related = row.relying_party.related_origins.clone();
+    let settings = &row.relying_party;
+    let own = [embedded::ORIGIN.to_owned()];
+    let others = settings.related_origins.iter().chain(&settings.app_origins);
     json!({
         "row": row.name.to_string(),
         "title": row.title,
@@ -38,8 +43,8 @@ pub fn fixture(row: &Row, result: &RowResult) -> Value {
         "sources": row.grounds.spec.iter().skip(1).collect::<Vec<_>>(),
         "relyingParty": {
             "rpId": embedded::RP_ID,
-            "origins": own.chain(related).collect::<Vec<_>>(),
-            "settings": said(json!(row.relying_party)),
+            "origins": own.iter().chain(others).collect::<Vec<_>>(),
+            "settings": said(json!(settings)),
             "policy": row.policy.as_ref().map(|policy| policy.document.as_ref()),
         },
         "exchanges": exchanges,
@@ -48,27 +53,31 @@ pub fn fixture(row: &Row, result: &RowResult) -> Value {
 
 /// Leaves out the settings that are the default.
 fn said(mut settings: Value) -> Value {
-    let is_default = |value: &Value| {
-        matches!(value.as_bool(), Some(false))
-            || value.is_null()
-            || *value == json!([])
-            || *value == json!({})
-    };
     if let Some(members) = settings.as_object_mut() {
-        members.retain(|_, value| !is_default(value));
+        members.retain(|_, value| is_set(value));
     }
     settings
 }
 
-/// Each response of a step with the options that it answers; options that nothing answers are left out.
-fn exchanges(step: &Step, record: &StepRecord) -> Vec<Value> {
-    let mut options = None;
+/// Each response of a step with the options that came last for its ceremony; options that nothing answers are left out.
+fn exchanges<'a>(
+    step: &Step,
+    record: &'a StepRecord,
+    options: &mut BTreeMap<CeremonyKind, &'a Value>,
+) -> Vec<Value> {
     let mut found = Vec::new();
     for message in &record.messages {
         match message {
-            Message::Options { options: sent, .. } => options = Some(sent),
+            Message::Options {
+                ceremony,
+                options: sent,
+                ..
+            } => {
+                options.insert(*ceremony, sent);
+            }
             Message::Response { ceremony, response } => {
-                found.push(exchange(step, record, *ceremony, (options, response)));
+                let answered = options.get(ceremony).copied();
+                found.push(exchange(step, record, *ceremony, (answered, response)));
             }
             _ => {}
         }

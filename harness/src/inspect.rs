@@ -1,6 +1,6 @@
 //! One row in full, for a person: its exchange decoded, what was changed in it, and why it matters.
 //!
-//! The row is played once more without its change. Keys and names derive from the row's name, and what is random is redacted, so
+//! Against the embedded relying party the row is played once more without its change. Keys and names derive from the row's name, and what is random is redacted, so
 //! that the two exchanges differ in nothing but the change and what follows from it.
 
 use std::{
@@ -43,7 +43,9 @@ pub async fn inspect(runner: &Runner, row: &Row, result: &RowResult) -> String {
     if written.transcript.is_empty() {
         return String::new();
     }
-    let unchanged = match without_change(row) {
+    // A target that runs on its own keeps what the first time left there.
+    let again = without_change(row).filter(|_| runner.target.is_none());
+    let unchanged = match again {
         Some(unchanged) => {
             let again = runner.run_row(&unchanged).await;
             let written = again.written(&unchanged);

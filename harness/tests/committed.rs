@@ -1,9 +1,11 @@
 //! Files that are derived and committed: names of rows, schemas, snapshots. With PASSKEY_UPDATE=1 they are written anew.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod derived;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
-    env, fs,
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -22,25 +24,8 @@ fn root() -> &'static Path {
     Path::new(".")
 }
 
-fn updating() -> bool {
-    env::var_os("PASSKEY_UPDATE").is_some()
-}
-
-/// Compares a committed file with what it should be, or writes it.
 fn hold(file: &Path, expected: &str) {
-    if updating() {
-        fs::create_dir_all(file.parent().unwrap()).unwrap();
-        fs::write(file, expected).unwrap();
-        return;
-    }
-    let found = fs::read_to_string(file).unwrap_or_default();
-    let difference = snapshot::first_difference(&found, expected);
-    assert_eq!(
-        difference,
-        None,
-        "{} is out of date; write it anew with PASSKEY_UPDATE=1 cargo test --test committed",
-        file.display()
-    );
+    derived::hold("committed", file, expected);
 }
 
 #[test]
@@ -96,7 +81,7 @@ fn every_snapshot_belongs_to_a_row_and_none_is_pending() {
     let owned = Owners::of(&library, &rows).files(&folder);
     let (found, pending) = snapshot::walk(&folder).unwrap();
     let orphans: Vec<&PathBuf> = found.difference(&owned).collect();
-    if updating() {
+    if derived::updating() {
         orphans
             .iter()
             .for_each(|file| fs::remove_file(file).unwrap());

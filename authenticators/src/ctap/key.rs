@@ -3,8 +3,8 @@
 use passkey_model::provider::Algorithm;
 
 use super::{
-    GET_ASSERTION, GET_INFO, GET_NEXT_ASSERTION, MAKE_CREDENTIAL, PinProtocol, RESET, Remembered,
-    Status,
+    CLIENT_PIN, CREDENTIAL_MANAGEMENT, CREDENTIAL_MANAGEMENT_PREVIEW, GET_ASSERTION, GET_INFO,
+    GET_NEXT_ASSERTION, MAKE_CREDENTIAL, PinProtocol, RESET, Remembered, SELECTION, Status,
     assert::{get_assertion, next_assertion},
     info::{self, KeyInfo},
     make::make_credential,
@@ -15,12 +15,6 @@ use super::{
     u2f,
 };
 use crate::{cbor::Cbor, ctaphid::Application, seed::Seed, software::SoftwareAuthenticator};
-
-const CLIENT_PIN: u8 = 0x06;
-const CREDENTIAL_MANAGEMENT: u8 = 0x0a;
-/// As before CTAP 2.1 (`credentialMgmtPreview`): libfido2 up to 1.12 sends it whatever a key announces.
-const CREDENTIAL_MANAGEMENT_PREVIEW: u8 = 0x41;
-const SELECTION: u8 = 0x0b;
 
 /// How a security key is set up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,33 +89,6 @@ impl SecurityKey {
         }
     }
 
-    /// Answers what CTAPHID_CBOR brought, a command byte and CBOR, with a status byte and CBOR (CTAP 2.1, 8.1 and 8.2).
-    pub fn cbor(&mut self, request: &[u8]) -> Vec<u8> {
-        match self.answer(request) {
-            Ok(body) => {
-                let body = body.map_or_else(Vec::new, |body| body.encode());
-                [&[Status::Ok.code()], &body[..]].concat()
-            }
-            Err(status) => vec![status.code()],
-        }
-    }
-
-    /// Answers what CTAPHID_MSG brought, a U2F raw message, with data and two status bytes (FIDO U2F Raw Message Formats 1.2).
-    pub fn message(&mut self, request: &[u8]) -> Vec<u8> {
-        self.sequence = None;
-        if self.speaks_u2f() {
-            u2f::answer(&mut self.authenticator, request)
-        } else {
-            u2f::UNKNOWN_INSTRUCTION.to_vec()
-        }
-    }
-
-    /// Tells whether the key announces CBOR in its answer to CTAPHID_INIT (CTAP 2.1, 11.2.9.1.3: CAPABILITY_CBOR).
-    #[must_use]
-    pub const fn speaks_cbor(&self) -> bool {
-        !self.u2f_only
-    }
-
     /// Tells whether the key knows U2F, for which it needs ES256 (CTAP 2.1, 11.2.9.1.3: otherwise CAPABILITY_NMSG).
     #[must_use]
     pub fn speaks_u2f(&self) -> bool {
@@ -129,32 +96,6 @@ impl SecurityKey {
             .model
             .algorithms
             .contains(&Algorithm::ES256)
-    }
-
-    /// Tells whether a person's touch is asked for before a request is answered; the transport says so meanwhile.
-    ///
-    /// A request that cannot be read counts by its command: it is answered at once all the same.
-    #[must_use]
-    pub fn waits_for_touch(&self, request: &[u8], is_message: bool) -> bool {
-        if is_message {
-            return self.speaks_u2f() && u2f::waits_for_touch(request);
-        }
-        match request.split_first() {
-            _ if self.u2f_only => false,
-            Some((&(MAKE_CREDENTIAL | RESET | SELECTION), _)) => true,
-            Some((&GET_ASSERTION, payload)) => {
-                let asked = Parameters::read(payload).and_then(|read| GetAssertion::read(&read));
-                asked.is_ok_and(|asked| asked.options.up != Some(false))
-            }
-            _ => false,
-        }
-    }
-
-    /// Does what unplugging does: tokens, key agreement keys, sequences and the count of wrong PINs in a row are gone;
-    /// credentials, the PIN and its retries stay.
-    pub fn power_cycle(&mut self) {
-        self.sequence = None;
-        self.pin.power_cycle();
     }
 
     /// Returns the authenticator, which keeps the credentials.
@@ -298,25 +239,49 @@ fn verified(
     }
 }
 
-/// As CTAPHID carries it.
 impl Application for SecurityKey {
     fn cbor(&mut self, request: &[u8]) -> Vec<u8> {
-        self.cbor(request)
+        match self.answer(request) {
+            Ok(body) => {
+                let body = body.map_or_else(Vec::new, |body| body.encode());
+                [&[Status::Ok.code()], &body[..]].concat()
+            }
+            Err(status) => vec![status.code()],
+        }
     }
 
     fn message(&mut self, request: &[u8]) -> Vec<u8> {
-        self.message(request)
+        self.sequence = None;
+        if self.speaks_u2f() {
+            u2f::answer(&mut self.authenticator, request)
+        } else {
+            u2f::UNKNOWN_INSTRUCTION.to_vec()
+        }
     }
 
+    /// A request that cannot be read counts by its command: it is answered at once all the same.
     fn waits_for_touch(&self, request: &[u8], is_message: bool) -> bool {
-        self.waits_for_touch(request, is_message)
+        if is_message {
+            return self.speaks_u2f() && u2f::waits_for_touch(request);
+        }
+        match request.split_first() {
+            _ if self.u2f_only => false,
+            Some((&(MAKE_CREDENTIAL | RESET | SELECTION), _)) => true,
+            Some((&GET_ASSERTION, payload)) => {
+                let asked = Parameters::read(payload).and_then(|read| GetAssertion::read(&read));
+                asked.is_ok_and(|asked| asked.options.up != Some(false))
+            }
+            _ => false,
+        }
     }
 
     fn speaks_cbor(&self) -> bool {
-        self.speaks_cbor()
+        !self.u2f_only
     }
 
+    /// Credentials, the PIN and its retries stay; tokens, key agreement keys, sequences and the count of wrong PINs in a row are gone.
     fn power_cycle(&mut self) {
-        self.power_cycle();
+        self.sequence = None;
+        self.pin.power_cycle();
     }
 }

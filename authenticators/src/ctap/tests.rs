@@ -10,7 +10,9 @@ use super::{
     pin_protocol::{public_cose, shared_point},
     public_key,
 };
-use crate::{cbor::Cbor, key::Key, seed::Seed, software::SoftwareAuthenticator};
+use crate::{
+    cbor::Cbor, ctaphid::Application as _, key::Key, seed::Seed, software::SoftwareAuthenticator,
+};
 
 const HASH: [u8; 32] = [7; 32];
 const BOTH: [PinProtocol; 2] = [PinProtocol::One, PinProtocol::Two];

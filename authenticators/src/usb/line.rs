@@ -23,14 +23,12 @@ use webauthn_rs_proto::AuthenticatorTransport;
 use super::{Person, UsbError};
 use crate::{
     cbor::Cbor,
-    ctap::{GET_ASSERTION, MAKE_CREDENTIAL},
+    ctap::{
+        CLIENT_PIN, CREDENTIAL_MANAGEMENT, CREDENTIAL_MANAGEMENT_PREVIEW, GET_ASSERTION, GET_INFO,
+        GET_NEXT_ASSERTION, MAKE_CREDENTIAL,
+    },
 };
 
-const CLIENT_PIN: u8 = 0x06;
-const GET_INFO: u8 = 0x04;
-const GET_NEXT_ASSERTION: u8 = 0x08;
-const CREDENTIAL_MANAGEMENT: u8 = 0x0a;
-const CREDENTIAL_MANAGEMENT_PREVIEW: u8 = 0x41;
 /// What is sent to a key at all: authenticatorReset and the configuration commands are not among it.
 const COMMANDS: [u8; 6] = [
     MAKE_CREDENTIAL,
@@ -126,8 +124,8 @@ impl<T> Line<T> {
 /// Fails for what must not be sent to a key.
 fn permitted(command: &[u8]) -> Result<(), UsbError> {
     let code = command.first().copied().unwrap_or_default();
-    let changes_pin = subcommand(command).is_some_and(|sub| CHANGES_OF_PIN.contains(&sub));
-    if COMMANDS.contains(&code) || (code == CLIENT_PIN && !changes_pin) {
+    let leaves_pin = subcommand(command).is_some_and(|sub| !CHANGES_OF_PIN.contains(&sub));
+    if COMMANDS.contains(&code) || (code == CLIENT_PIN && leaves_pin) {
         Ok(())
     } else {
         Err(UsbError::Forbidden(code))
@@ -148,7 +146,10 @@ fn enough_attempts(answer: &[u8]) -> Result<(), UsbError> {
     match left {
         Some(0) => Err(UsbError::PinBlocked),
         Some(few) if few <= TOO_FEW_ATTEMPTS => Err(UsbError::FewAttempts(few)),
-        _ => Ok(()),
+        Some(_) => Ok(()),
+        None => Err(UsbError::Unexpected(
+            "it does not say how many PIN attempts are left".to_owned(),
+        )),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Commands as bytes.
 
+use passkey_authenticators::ctaphid::Application as _;
 use passkey_authenticators::{
     cbor::Cbor,
     ctap::{KeySettings, Status},

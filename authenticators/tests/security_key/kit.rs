@@ -1,6 +1,7 @@
 //! Keys and commands for the tests.
 
 use p256::ecdsa::{Signature, VerifyingKey, signature::Verifier as _};
+use passkey_authenticators::ctaphid::Application as _;
 use passkey_authenticators::{
     SoftwareAuthenticator,
     cbor::Cbor,

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use futures::executor::block_on;
+use passkey_authenticators::ctaphid::Application as _;
 use passkey_authenticators::{
     crate_stack::{Additions, Interposed},
     ctap::{KeySettings, PinProtocol, SecurityKey},

@@ -2,6 +2,7 @@
 
 use p256::ecdsa::{Signature, VerifyingKey, signature::Verifier as _};
 use passkey_authenticators::ctap::{KeySettings, SecurityKey};
+use passkey_authenticators::ctaphid::Application as _;
 use proptest::prelude::*;
 use sha2::{Digest as _, Sha256};
 

@@ -117,7 +117,7 @@ impl Ask {
 
 /// Tells whether a property holds of what came back, one answer for each time that something was asked.
 ///
-/// Returns [`Outcome::Accepted`], [`Outcome::Violates`], or what happened in the place of options.
+/// Returns [`Outcome::Accepted`], [`Outcome::Differs`], or what happened in the place of options.
 #[must_use]
 pub fn hold(
     property: OptionsProperty,
@@ -131,7 +131,7 @@ pub fn hold(
     let options: Vec<&Value> = answers.iter().flatten().collect();
     match held(property, ceremony, facts, &options) {
         Ok(()) => Outcome::Accepted,
-        Err(how) => Outcome::Violates { how },
+        Err(how) => Outcome::Differs { how },
     }
 }
 
@@ -150,7 +150,7 @@ fn answers_themselves(property: OptionsProperty, answers: &[Answer]) -> Option<O
             let how = format!(
                 "options are sent to a user who has a passkey, and not to another name: {refused}"
             );
-            Some(Outcome::Violates { how })
+            Some(Outcome::Differs { how })
         }
         _ => Some(refused.clone()),
     }
@@ -243,7 +243,7 @@ mod tests {
         let known = Ok(json!({ "challenge": "AAAA" }));
         let property = OptionsProperty::UnknownUserLikeKnown;
         let outcome = held_of(property, &[known.clone(), refused()]);
-        assert_eq!(outcome.name(), "violates");
+        assert_eq!(outcome.name(), "differs");
         // Where nobody gets options, nothing is told.
         assert_eq!(Err(held_of(property, &[refused(), refused()])), refused());
         assert_eq!(

@@ -41,7 +41,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{library::Library, row::Row, scenario::Feature};
-pub use declares::Declares;
+pub use declares::{Declares, is_set};
 pub use refusal::{Answered, Pattern, ReasonClass, ReasonRule, Refusing, Status};
 
 /// Describes a relying party that speaks the reference relying party's L3 JSON API and runs on its own.

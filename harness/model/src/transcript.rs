@@ -285,7 +285,6 @@ fn outcome(outcome: &Outcome) -> Value {
         Outcome::Rejected { reasons, .. } => json!({ "rejected": reasons }),
         Outcome::Crashed { how } => json!({ "crashed": how }),
         Outcome::NoCredential { error } => json!({ "no-credential": error }),
-        Outcome::Violates { how } => json!({ "violates": how }),
         Outcome::OtherRefusal { what } => json!({ "other-refusal": what }),
         Outcome::Differs { how } => json!({ "differs": how }),
         Outcome::Accepted | Outcome::Hung => json!(outcome.name()),

@@ -106,17 +106,12 @@ pub enum Outcome {
         /// The name of the DOMException.
         error: String,
     },
-    /// It sent options of which a property does not hold.
-    Violates {
-        /// The member, its value, and what it should have been.
-        how: String,
-    },
     /// It refused in a shape that is not its own shape of refusing.
     OtherRefusal {
         /// What it answered.
         what: String,
     },
-    /// What it keeps or shows is not what it has to be.
+    /// What it sends, keeps or shows is not what it has to be.
     Differs {
         /// What is there, and what has to be.
         how: String,
@@ -133,7 +128,6 @@ impl Outcome {
             Self::Crashed { .. } => "crashed",
             Self::Hung => "hung",
             Self::NoCredential { .. } => "no-credential",
-            Self::Violates { .. } => "violates",
             Self::OtherRefusal { .. } => "other-refusal",
             Self::Differs { .. } => "differs",
         }
@@ -161,7 +155,6 @@ impl fmt::Display for Outcome {
             Self::NoCredential { error } => {
                 write!(f, "no credential: the client refused with {error}")
             }
-            Self::Violates { how } => write!(f, "violated: {how}"),
             Self::OtherRefusal { what } => write!(f, "refused in another way: {what}"),
             Self::Differs { how } => f.write_str(how),
             Self::Accepted | Self::Hung => f.write_str(self.name()),
@@ -291,8 +284,7 @@ pub fn judge(row: &Row, outcomes: &[Outcome], demands: Demands) -> Judgement {
     }
 }
 
-/// Says what came of the last step, and which refusals are as expected only as far as anybody can tell.
-/// Tells what came of the subject, not of the control after it.
+/// Says what came of the subject, not of the control after it, and which refusals are as expected only as far as anybody can tell.
 fn as_expected(row: &Row, outcomes: &[Outcome]) -> String {
     let subjects = row.steps.iter().zip(outcomes);
     let mut subjects = subjects.filter(|(step, _)| step.role == Role::Subject);

@@ -1,6 +1,13 @@
 //! The api driver: our HTTP client, in the dialect of the reference relying party's L3 JSON API.
 
-use std::{collections::BTreeMap, net::SocketAddr, pin::pin, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    future::poll_fn,
+    net::SocketAddr,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::Poll,
+};
 
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
@@ -185,6 +192,12 @@ impl Api {
             body => serde_json::to_vec(body).unwrap_or_default(),
         };
         let crashed = |how: String| Outcome::Crashed { how };
+        // It may have been closed since the last answer, which is no crash.
+        if let Some(open) = &mut self.connection
+            && poll_fn(|context| Poll::Ready(Pin::new(&mut *open).poll(context).is_ready())).await
+        {
+            self.connection = None;
+        }
         if self.connection.is_none() {
             let opened = open(self.address).await;
             let (sender, connection) = opened.map_err(|error| crashed(error.to_string()))?;

@@ -75,7 +75,7 @@ pub struct StepSpec {
     pub compares_refusals: bool,
     /// `register`, `sign-in`: what the passkey's stored record has to hold afterwards, by its member in the view of records.
     #[serde(default)]
-    pub stored: Option<BTreeMap<String, serde_json::Value>>,
+    pub stored: Option<serde_json::Map<String, serde_json::Value>>,
     /// `register`, `sign-in`: the host of the tenant at which it is done; the first one when left out.
     #[serde(default)]
     pub tenant: Option<String>,
@@ -163,6 +163,16 @@ pub struct StepSpec {
 }
 
 impl StepSpec {
+    /// Tells whether a sign-in begins in a session of its own; a second factor and a step-up belong to the one that is there.
+    #[must_use]
+    pub fn begins_anew(&self) -> bool {
+        let via = self
+            .request
+            .as_ref()
+            .is_some_and(|request| request.via.is_some());
+        self.action == Action::SignIn && !self.same_options && !self.in_session && !via
+    }
+
     /// Makes a step that does this and nothing else.
     #[must_use]
     pub const fn new(action: Action) -> Self {

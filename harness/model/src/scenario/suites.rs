@@ -276,6 +276,10 @@ pub enum Feature {
     Tenants,
     /// Its creation options ask for outputs of extensions that clients have, as credProps.
     AsksForExtensions,
+    /// It decides by whether a passkey may be backed up (WebAuthn L3, 7.2 step 19).
+    UsesBackupState,
+    /// It does not let strangers tell whether a name has an account, or passkeys.
+    HidesUsers,
     /// Its registration endpoints stand below the URL of an account too.
     AccountUrls,
     /// It refuses a request that names another account than the session's, where it might as well ignore the name.

@@ -150,7 +150,7 @@ impl Declares {
     fn lacks_a_setting(&self, row: &Row) -> Option<String> {
         let (wanted, declared) = (members(&row.relying_party), members(&self.relying_party));
         let differs = |(name, value): (&String, &Value)| {
-            let lacks = is_set(value) && declared.get(name) != Some(value);
+            let lacks = is_set(value) && !covers(declared.get(name), value);
             lacks.then(|| format!("does not declare {name}: {}", text(value)))
         };
         if let Some(why) = wanted.iter().find_map(differs) {
@@ -234,12 +234,25 @@ fn members(settings: &RelyingPartySettings) -> Map<String, Value> {
     }
 }
 
-fn is_set(value: &Value) -> bool {
+/// Tells whether what is declared has everything that is wanted; what is not set is not wanted.
+fn covers(declared: Option<&Value>, wanted: &Value) -> bool {
+    match wanted {
+        Value::Object(members) => members
+            .iter()
+            .filter(|(_, value)| is_set(value))
+            .all(|(name, value)| covers(declared.and_then(|all| all.get(name)), value)),
+        wanted => declared == Some(wanted),
+    }
+}
+
+/// Tells whether a setting, as a file has it, is other than none.
+#[must_use]
+pub fn is_set(value: &Value) -> bool {
     match value {
         Value::Null => false,
         Value::Bool(set) => *set,
         Value::Array(list) => !list.is_empty(),
-        Value::Object(map) => !map.is_empty(),
+        Value::Object(map) => map.values().any(is_set),
         Value::Number(_) | Value::String(_) => true,
     }
 }

@@ -108,7 +108,7 @@ defects! {
     /// A credential ID of no bytes is accepted.
     EmptyCredentialIdAccepted = "empty-credential-id-accepted" at ["reg.13"],
     /// The ID that the response names is not compared with the attested one.
-    EnvelopeIdNotCompared = "envelope-id-not-compared" at ["reg.27"],
+    EnvelopeIdNotCompared = "envelope-id-not-compared" at ["parse"],
     /// The AppID that the options ask for counts as one more RP ID, whatever the client says it used.
     AppIdIsAnotherRpId = "app-id-is-another-rp-id" at ["auth.15"],
     /// Credential IDs are compared by their first 255 bytes, as a column of that width keeps them.
@@ -236,6 +236,8 @@ defects! {
     RegistrationUserFromBody = "registration-user-from-body" at ["state", "reg.29"] live,
     /// The account is the one that the URL names.
     RegistrationUserFromUrl = "registration-user-from-url" at ["state", "reg.29"] live,
+    /// Who began the ceremony is not compared with who finishes it.
+    CeremonyUserNotCompared = "ceremony-user-not-compared" at ["reg.29", "auth.6"] live,
     /// A session in which only the password was given registers passkeys.
     SecondFactorSessionCanRegister = "second-factor-session-can-register" at ["state", "reg.29"] live,
     /// The second factor is verified for the user whose sign-in began the ceremony, and lets in the one whose password came last.
@@ -335,7 +337,7 @@ defects! {
     /// Users register passkeys themselves though that is off.
     SelfServiceIgnored = "self-service-ignored" at ["self-service-off"],
     /// Self-service being off stops sign-in too.
-    SelfServiceBlocksSignIn = "self-service-blocks-sign-in" at ["self-service-off", "applied", "at", "sign-in", "too"],
+    SelfServiceBlocksSignIn = "self-service-blocks-sign-in" at ["self-service-off"],
     /// Guests register passkeys.
     GuestIgnored = "guest-ignored" at ["guest"],
     /// The age of the last multifactor authentication is not looked at.
@@ -351,7 +353,7 @@ defects! {
     /// Attestation enforcement is not looked at.
     AttestationIgnored = "attestation-ignored" at ["attestation"],
     /// Attestation is enforced at sign-in too.
-    AttestationCheckedAtSignIn = "attestation-checked-at-sign-in" at ["attestation", "evaluated", "at", "sign-in", "too", "(an", "unattested", "registered", "passkey", "is", "refused)"],
+    AttestationCheckedAtSignIn = "attestation-checked-at-sign-in" at ["attestation"],
     /// The attestation format is not looked at where attestation is not enforced.
     FormatIgnored = "format-ignored" at ["format"],
     /// Allow lists are not looked at.

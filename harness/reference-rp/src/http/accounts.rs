@@ -73,10 +73,31 @@ impl Memory {
         {
             return refuse("state", "a passkey has to be shown again first");
         }
-        // Under a seal that holds, this is the user who asked for the options in the same session.
-        let sealed = begun.filter(|_| self.accounts.kept == Kept::AtTheClient);
-        let sealed = sealed.and_then(|ceremony| ceremony.username.clone());
-        Ok((sealed.unwrap_or(user), situation))
+        self.is_begun_for(begun, &user, "reg.29")?;
+        // A forged state is believed as a whole.
+        let forged = begun.filter(|_| self.defects.has(Defect::ClientHeldStateNotVerified));
+        let forged = forged.and_then(|ceremony| ceremony.username.clone());
+        Ok((forged.unwrap_or(user), situation))
+    }
+
+    /// Refuses at a step when a ceremony was begun for another user than the one who finishes it: somebody else may have signed in
+    /// in the same session meanwhile.
+    pub(super) fn is_begun_for(
+        &self,
+        begun: Option<&Ceremony>,
+        user: &str,
+        step: &str,
+    ) -> Result<(), Refusal> {
+        let has = |defect| self.defects.has(defect);
+        // Where challenges are a pool, or state is believed unseen, whose they are is not known.
+        let careless = has(Defect::CeremonyUserNotCompared)
+            || has(Defect::ChallengeNotBoundToSession)
+            || has(Defect::ClientHeldStateNotVerified);
+        let begun_for = begun.and_then(|ceremony| ceremony.username.as_deref());
+        if begun_for.is_some_and(|name| name != user) && !careless {
+            return refuse(step, "the ceremony was begun for another user");
+        }
+        Ok(())
     }
 
     /// Returns the user whom a careless relying party believes instead of the session.

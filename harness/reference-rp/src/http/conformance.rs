@@ -194,12 +194,14 @@ impl State {
         let account = memory.account_here(name);
         let mut ceremony = memory.ceremony(true, Some(account.clone()));
         ceremony.user_verification = Some(user_verification.to_owned());
-        let mut options = memory.creation_options(&account, &ceremony);
+        let mut options = memory.creation_options(&account, &mut ceremony);
         options["user"]["name"] = json!(name);
         options["user"]["displayName"] = json!(display_name);
         options["attestation"] = json!(attestation);
         options["authenticatorSelection"] = selection.cloned().unwrap_or_else(|| json!({}));
-        options["extensions"] = body.get("extensions").cloned().unwrap_or_else(|| json!({}));
+        let asked = body.get("extensions").and_then(Value::as_object);
+        ceremony.extensions = asked.cloned().unwrap_or_default();
+        options["extensions"] = json!(ceremony.extensions);
         memory.begin(session, ceremony);
         Ok(options)
     }

@@ -54,6 +54,10 @@ impl Memory {
     /// Opens a link in a session; returns its user.
     fn open_link(&mut self, session: &str, token: &str) -> Result<String, Refusal> {
         let (now, defects) = (self.now(), self.defects);
+        let owner = self.links.get(token).map(|link| &link.user);
+        if owner.is_some_and(|owner| self.disabled.contains(owner)) {
+            return refuse("state", "the account is disabled");
+        }
         let Some(link) = self.links.get_mut(token) else {
             return refuse("state", "there is no such link");
         };
@@ -90,8 +94,9 @@ impl State {
         let mut memory = self.memory();
         let token = body["token"].as_str().unwrap_or_default();
         let user = memory.open_link(session, token)?;
-        let ceremony = memory.ceremony(true, Some(user.clone()));
-        let options = memory.creation_options(&user, &ceremony);
+        let mut ceremony = memory.ceremony(true, Some(user.clone()));
+        let mut options = memory.creation_options(&user, &mut ceremony);
+        memory.hand_out(session, &ceremony, &mut options);
         memory.begin(session, ceremony);
         let opened = memory.sessions.entry(session.to_owned()).or_default();
         opened.enrols = Some(token.to_owned());
@@ -107,6 +112,7 @@ impl State {
             return refuse("state", "no link was opened");
         };
         let user = memory.open_link(session, &token)?;
+        memory.is_begun_for(ceremony.as_ref(), &user, "reg.29")?;
         let situation = memory.situation(&user, memory.now());
         let answer = memory.finish_registration(user, situation, ceremony, response)?;
         if let Some(link) = memory.links.get_mut(&token) {

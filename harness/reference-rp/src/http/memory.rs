@@ -134,8 +134,15 @@ impl Memory {
     /// Disables an account; whoever is signed in to it is no more.
     pub(super) fn disable(&mut self, name: &str) {
         self.disabled.insert(name.to_owned());
-        self.sessions
-            .retain(|_, session| session.user.as_deref() != Some(name));
+        self.end_sessions_of(name, None);
+    }
+
+    /// Ends the sessions in which a user is signed in, or has given the password, but for one.
+    pub(super) fn end_sessions_of(&mut self, name: &str, but: Option<&str>) {
+        let is_of = |user: &Option<String>| user.as_deref() == Some(name);
+        self.sessions.retain(|id, session| {
+            Some(id.as_str()) == but || !(is_of(&session.user) || is_of(&session.pending))
+        });
     }
 
     pub(super) fn situation(&self, user: &str, mfa_at: u64) -> Situation {

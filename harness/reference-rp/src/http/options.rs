@@ -60,7 +60,8 @@ impl Memory {
         own.unwrap_or(&self.expected.user_verification)
     }
 
-    pub(super) fn creation_options(&self, name: &str, ceremony: &Ceremony) -> Value {
+    /// Makes the options of a registration, and notes in its ceremony which extensions they ask for.
+    pub(super) fn creation_options(&self, name: &str, ceremony: &mut Ceremony) -> Value {
         let from_template = self.defects.has(Defect::OptionsFromTemplate);
         let excluded = if self.defects.has(Defect::ExcludeListEmpty) {
             json!([])
@@ -82,6 +83,7 @@ impl Memory {
         if let Some(policy) = &self.credential_protection {
             extensions.insert("credentialProtectionPolicy".to_owned(), json!(policy));
         }
+        ceremony.extensions.clone_from(&extensions);
         let mut options = json!({
             "rp": { "id": self.expected.rp_id, "name": "Reference RP" },
             "user": { "id": to_base64url(&self.user_handle(name)), "name": name, "displayName": name },

@@ -75,7 +75,7 @@ impl State {
     fn password_sign_in(&self, session: Option<&str>, body: &Value) -> Option<(Value, String)> {
         let mut memory = self.memory();
         let user = body["username"].as_str()?.to_owned();
-        if !memory.has_password(&user, &body["password"]) {
+        if memory.disabled.contains(&user) || !memory.has_password(&user, &body["password"]) {
             return None;
         }
         let kept = session.and_then(|session| memory.sessions.remove(session));
@@ -112,6 +112,7 @@ impl State {
         let identified = if memory.defects.has(Defect::SecondFactorUserFromCeremony) {
             ceremony.as_ref().and_then(|begun| begun.username.clone())
         } else {
+            memory.is_begun_for(ceremony.as_ref(), &user, "auth.6")?;
             Some(user.clone())
         };
         memory.finish_authentication_of(identified, None, ceremony, response)?;
@@ -135,9 +136,7 @@ impl State {
             .passwords
             .insert(user.clone(), new.to_owned());
         if !memory.defects.has(Defect::SessionsSurvivePasswordChange) {
-            memory.sessions.retain(|id, other| {
-                other.user.as_ref() != Some(&user) || Some(id.as_str()) == session
-            });
+            memory.end_sessions_of(&user, session);
         }
         Ok(json!({}))
     }

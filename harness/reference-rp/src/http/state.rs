@@ -189,14 +189,11 @@ impl State {
         let mut ceremony = memory.ceremony(true, Some(name.clone()));
         ceremony.conditional = body["mediation"] == "conditional";
         memory.grant(&mut ceremony, body);
-        let mut options = memory.creation_options(&name, &ceremony);
+        let mut options = memory.creation_options(&name, &mut ceremony);
         if let Some(attachment @ ("platform" | "cross-platform")) =
             body["authenticatorAttachment"].as_str()
         {
             options["authenticatorSelection"]["authenticatorAttachment"] = json!(attachment);
-        }
-        if let Some(asked) = options["extensions"].as_object() {
-            ceremony.extensions.clone_from(asked);
         }
         memory.hand_out(session, &ceremony, &mut options);
         memory.begin(session, ceremony);

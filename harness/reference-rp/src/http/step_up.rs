@@ -45,6 +45,7 @@ impl State {
         let mut memory = self.memory();
         memory.drop_ceremony(session, &response);
         let (user, _) = memory.signed_in(session)?;
+        memory.is_begun_for(ceremony.as_ref(), &user, "auth.6")?;
         let defects = memory.defects;
         let taken_at_its_word = defects.has(Defect::StepUpWithoutAssertion)
             && response["method"] == "passkey"

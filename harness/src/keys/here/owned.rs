@@ -151,10 +151,11 @@ impl Owned {
         work: impl FnOnce(&mut OpenKey) -> Result<R, UsbError>,
     ) -> Result<R, UsbError> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = match open.take() {
-            Some((of, key)) if of == model => key,
-            // The lock on keys goes with the one before.
-            _ => {
+        // A key of another model is closed here, and the lock on keys goes with it.
+        let kept = open.take().filter(|(of, _)| *of == model);
+        let key = match kept {
+            Some((_, key)) => key,
+            None => {
                 let only: AllowedKeys = model.to_string().parse()?;
                 let person: Arc<dyn Person> = Arc::new(Holder);
                 usb::open(&only, &person, TOUCH)?

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 
 use super::{
     Answer, Player,
+    aftermath::SESSION,
     ceremony::{of_several, path},
     made,
     setup::password,
@@ -22,6 +23,23 @@ use super::{
 
 /// The member of options and responses that holds the state of a ceremony which the relying party does not keep.
 const HELD: &str = "state";
+
+/// Compares what a relying party shows of something with the members that it has to have.
+pub(super) fn shows(shown: &Value, wanted: &Map<String, Value>) -> Outcome {
+    let differing = wanted
+        .iter()
+        .filter(|(name, value)| shown.get(name) != Some(value))
+        .map(|(name, value)| {
+            let found = shown.get(name).unwrap_or(&Value::Null);
+            format!("{name} is {found}, and has to be {value}")
+        });
+    let how = Vec::from_iter(differing).join("; ");
+    if how.is_empty() {
+        Outcome::Accepted
+    } else {
+        Outcome::Differs { how }
+    }
+}
 
 /// Returns how a step's requests differ from a page's, if they do.
 fn request(spec: &StepSpec) -> RequestSpec {
@@ -178,8 +196,12 @@ impl Player<'_> {
         Ok(of_several(&posts.join_all().await))
     }
 
-    /// Does what happens between the options and the response.
-    pub(super) async fn in_between(&mut self, user: &str, spec: &StepSpec) -> Result<(), String> {
+    /// Does what the user does in other requests between the options and the response.
+    pub(super) async fn other_requests(
+        &mut self,
+        user: &str,
+        spec: &StepSpec,
+    ) -> Result<(), String> {
         let done = match request(spec).meanwhile {
             None => return Ok(()),
             Some(Meanwhile::SignOut) => {
@@ -233,7 +255,7 @@ impl Player<'_> {
         let request = request(spec);
         let account = request.account.as_deref().unwrap_or(user);
         let shown = match request.of.ok_or("read has to say what is read")? {
-            ReadOf::Session => self.api.get(user, "/session").await,
+            ReadOf::Session => self.api.get(user, SESSION).await,
             ReadOf::Record => {
                 let view = format!("/admin/users/{account}/passkeys");
                 self.api.get(user, &view).await
@@ -256,20 +278,9 @@ impl Player<'_> {
             };
             shown = own.clone();
         }
-        let wanted = self.filled(&json!(request.shows.unwrap_or_default()))?;
-        let members = wanted.as_object().into_iter().flatten();
-        let differing = members
-            .filter(|(name, value)| shown.get(name) != Some(value))
-            .map(|(name, value)| {
-                let found = shown.get(name).unwrap_or(&Value::Null);
-                format!("{name} is {found}, and has to be {value}")
-            });
-        let how = Vec::from_iter(differing).join("; ");
-        Ok(if how.is_empty() {
-            Outcome::Accepted
-        } else {
-            Outcome::Differs { how }
-        })
+        let mut wanted = json!({});
+        self.add(&mut wanted, request.shows.as_ref())?;
+        Ok(shows(&shown, wanted.as_object().unwrap_or(&Map::new())))
     }
 
     fn add(&self, to: &mut Value, members: Option<&Map<String, Value>>) -> Result<(), String> {

@@ -6,18 +6,18 @@ use std::collections::BTreeMap;
 use passkey_authenticators::{Client, SoftwareAuthenticator, Values};
 use passkey_model::{
     row::{Role, Step},
-    scenario::{Action, CeremonyKind, Expected, StepSpec},
+    scenario::{Action, CeremonyKind, Expected, Meanwhile, StepSpec},
     verdict::{
         Outcome,
         aftermath::{Aftermath, Seen, Session},
     },
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::{Answer, Api, Player, Rp, ceremony, page::OnPage, values};
+use super::{Answer, Api, Player, Rp, actors, ceremony, page::OnPage, values};
 
 /// Where the reference relying party's API tells who is signed in.
-const SESSION: &str = "/session";
+pub(super) const SESSION: &str = "/session";
 
 /// What was there before a judged step.
 pub(super) struct Before {
@@ -39,9 +39,14 @@ impl Player<'_> {
             Some(host) => Some(self.go_to(host).await?),
         };
         let before = self.look_before(step, page.as_deref()).await;
-        let outcome = self.step(page, index, step).await;
-        if let Ok(outcome) = &outcome {
+        let mut outcome = self.step(page, index, step).await;
+        if let Ok(outcome) = &mut outcome {
             self.look_after(index, step, before, outcome).await;
+            if *outcome == Outcome::Accepted
+                && let Some(wanted) = &step.spec.stored
+            {
+                *outcome = self.stored_as(&step.spec, wanted);
+            }
         }
         if let Some(api) = own {
             self.api = api;
@@ -63,17 +68,16 @@ impl Player<'_> {
         let request = spec.request.as_ref();
         let rival = request.is_some_and(|request| request.rival.is_some());
         let several = spec.parallel.is_some() || spec.compares_refusals || rival;
-        if step.role != Role::Subject || !is_ceremony(spec) || several {
+        if step.role != Role::Subject || !tries_to_get_in(spec) || several {
             return None;
         }
         let on_page = page.is_some();
-        // A second factor and a step-up belong to the session that is there.
-        let in_session = spec.in_session || request.is_some_and(|request| request.via.is_some());
-        let begins_anew = spec.action == Action::SignIn && !spec.same_options && !in_session;
-        let session = if begins_anew {
+        let other_signs_in =
+            request.is_some_and(|request| request.meanwhile == Some(Meanwhile::PasswordSignIn));
+        let session = if spec.begins_anew() {
             Session::Nobody
         } else {
-            self.who(spec, on_page).await
+            self.who(spec, on_page || other_signs_in).await
         };
         let records = self.records();
         let seen = Seen { session, records };
@@ -125,7 +129,6 @@ impl Player<'_> {
             before: seen,
             after,
             owner: self.owners.get(name).cloned(),
-            credential_id: values::credential_id(&self.values, name),
             kept_session: self.kept_session.take(),
             gained,
         });
@@ -167,6 +170,21 @@ impl Player<'_> {
                 .map(|(user, _)| (user.clone(), rp.passkeys(user)))
                 .collect(),
         )
+    }
+
+    /// Compares the stored record of a step's passkey with what the step demands of it.
+    fn stored_as(&self, spec: &StepSpec, wanted: &Map<String, Value>) -> Outcome {
+        let name = spec.credential.as_deref().unwrap_or("passkey");
+        let id = values::credential_id(&self.values, name);
+        let records = self.records().unwrap_or_default();
+        let mut all = records.values().filter_map(Value::as_array).flatten();
+        let own = all.find(|record| record["credentialId"].as_str() == id.as_deref());
+        match own {
+            Some(record) => actors::shows(record, wanted),
+            None => Outcome::Differs {
+                how: "the passkey is not stored".to_owned(),
+            },
+        }
     }
 
     /// Says in words what a response that had to be refused, and was accepted, is good for.
@@ -239,16 +257,11 @@ impl Player<'_> {
     }
 }
 
-/// Tells whether a step posts a response to a ceremony.
-const fn is_ceremony(spec: &StepSpec) -> bool {
-    !matches!(
+/// Tells whether a step tries to get in, or to get a passkey in.
+const fn tries_to_get_in(spec: &StepSpec) -> bool {
+    matches!(
         spec.action,
-        Action::SetPolicy
-            | Action::AdvanceClock
-            | Action::SetUser
-            | Action::SignOut
-            | Action::DeleteAtProvider
-            | Action::DeleteAtRelyingParty
+        Action::Register | Action::SignIn | Action::Replay | Action::Send | Action::PasswordSignIn
     )
 }
 

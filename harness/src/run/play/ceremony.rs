@@ -51,8 +51,7 @@ impl Player<'_> {
         if spec.ignore_allow_list {
             options["excludeCredentials"] = json!([]);
         }
-        self.between(spec).await?;
-        self.in_between(user, spec).await?;
+        self.between(user, spec).await?;
         let name = spec.credential.as_deref().unwrap_or("passkey").to_owned();
         let client = made::client(self.rp.origin(), spec, &made.model);
         let asked = (index, name.as_str(), spec);
@@ -130,10 +129,7 @@ impl Player<'_> {
         let named = spec.names.as_deref().or(gives_name.then_some(user));
         let request = named.map_or_else(|| json!({}), |name| json!({ "username": name }));
         let request = options::asking(request, spec);
-        // A second factor and a step-up belong to the session that is there.
-        let in_session =
-            spec.in_session || spec.request.as_ref().is_some_and(|it| it.via.is_some());
-        if !spec.same_options && !in_session {
+        if spec.begins_anew() {
             self.api.forget(user);
         }
         let fetched = self
@@ -147,8 +143,7 @@ impl Player<'_> {
         if spec.ignore_allow_list {
             options["allowCredentials"] = json!([]);
         }
-        self.between(spec).await?;
-        self.in_between(user, spec).await?;
+        self.between(user, spec).await?;
         let origin = self.rp.origin().to_owned();
         let client = |model: &AuthenticatorModel| made::client(&origin, spec, model);
         let mut response = match self.get(spec, &options, client).await? {
@@ -207,7 +202,7 @@ impl Player<'_> {
     }
 
     /// What happens between the options and the response.
-    pub(super) async fn between(&mut self, spec: &StepSpec) -> Result<(), String> {
+    pub(super) async fn between(&mut self, user: &str, spec: &StepSpec) -> Result<(), String> {
         if let Some(seconds) = spec.wait_seconds {
             self.rp.controlled()?.advance_clock(seconds);
         }
@@ -216,7 +211,7 @@ impl Player<'_> {
         {
             return Err(format!("policy '{name}' was refused"));
         }
-        Ok(())
+        self.other_requests(user, spec).await
     }
 
     /// Fetches the options of a ceremony; their challenge is another session's or another ceremony's where the step says so.

@@ -247,7 +247,8 @@ impl Player<'_> {
                         request,
                         options,
                     });
-                    return self.between(ceremony.spec).await;
+                    let user = ceremony.spec.user.as_deref().unwrap_or("alice");
+                    return self.between(user, ceremony.spec).await;
                 }
                 Answer::Refused(outcome) => ceremony.outcome = Some(outcome),
             }
