@@ -33,12 +33,19 @@ impl Applier<'_> {
         self.changed(node.encode() != before.encode())
     }
 
-    /// Returns the operand as CBOR: `hex:...` is a byte string at a member, and stands as it is where a whole map is meant;
+    /// Returns the operand as CBOR: `hex:...` is a byte string at a member, and stands as it is where a whole map is meant, as
+    /// `$NAME` does there;
     /// `cbor:...` stands as it is everywhere.
     pub(crate) fn operand_cbor(&self, mutation: &Mutation) -> Result<Cbor, MutationError> {
         let value = self.operand(mutation)?;
+        let named = mutation.value.as_ref().and_then(Value::as_str);
+        let is_value = named.is_some_and(|name| name.starts_with('$'));
+        // In the place of something whole, a value of the exchange is its bytes.
+        let whole = is_value && mutation.at.path.is_empty();
         match value.as_str() {
-            Some(text) if text.starts_with("hex:") => self.operand_bytes(mutation).map(Cbor::Raw),
+            Some(text) if text.starts_with("hex:") || whole => {
+                self.operand_bytes(mutation).map(Cbor::Raw)
+            }
             _ => self.json_to_cbor(&value),
         }
     }

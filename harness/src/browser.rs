@@ -33,6 +33,7 @@ use serde_json::{Map, Value};
 use crate::load::LoadError;
 use asked::Asked;
 
+pub(crate) use driver::Tail;
 pub use find::{Found, Missing, find, find_browser};
 pub use pool::Pool;
 pub use proxy::{Request, Response, Site};

@@ -2,11 +2,16 @@
 
 mod arguments;
 mod catalogue;
+mod compare;
 mod doctor;
+mod init;
 mod keys;
 mod run;
 mod serve;
 mod show;
+mod smoke;
+mod target;
+mod vectors;
 
 use std::{io::Write, path::Path};
 
@@ -69,6 +74,10 @@ pub fn execute(
             })
         }
         Command::Run(told) => run::run(&arguments.scenarios, told, out, err),
+        Command::Vectors(told) => vectors::vectors(&arguments.scenarios, told, out, err),
+        Command::Init { url, out: file } => init::init(url, file.as_deref(), out, err),
+        Command::Compare(told) => compare::compare(&arguments.scenarios, told, out, err),
+        Command::Smoke { target } => smoke::smoke(&arguments.scenarios, target, out, err),
         Command::Serve { port, profile } => match rows(&arguments.scenarios) {
             Ok((library, _)) => {
                 let serving = serve::Serving {

@@ -96,7 +96,8 @@ fn describe(text: &mut String, case: &Case, lanes: &[&str]) {
     line(text, format_args!("To mend it: {}\n", case.mend));
 }
 
-const fn basis(basis: Basis) -> &'static str {
+/// Returns a basis as the page spells it.
+pub(crate) const fn basis(basis: Basis) -> &'static str {
     match basis {
         Basis::Must => "MUST",
         Basis::Should => "SHOULD",
@@ -106,7 +107,8 @@ const fn basis(basis: Basis) -> &'static str {
     }
 }
 
-const fn severity(severity: Severity) -> &'static str {
+/// Returns a severity as the page spells it.
+pub(crate) const fn severity(severity: Severity) -> &'static str {
     match severity {
         Severity::Low => "low",
         Severity::Medium => "medium",

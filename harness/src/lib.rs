@@ -5,6 +5,7 @@
 
 pub mod browser;
 pub mod cli;
+pub mod compare;
 pub mod coverage;
 pub mod differences;
 pub mod docs;
@@ -12,12 +13,15 @@ pub mod doctor;
 pub mod explain;
 pub mod extract;
 pub mod filter;
+pub mod init;
 pub mod inspect;
 pub mod keys;
 pub mod lanes;
+mod lines;
 pub mod load;
 pub mod report;
 pub mod run;
 pub mod self_check;
 pub mod snapshot;
 pub mod target;
+pub mod vectors;

@@ -15,7 +15,8 @@ use std::{
 use passkey_model::{
     library::{Library, Located},
     row::SourceRef,
-    target::Target,
+    target::{Deviations, Target},
+    verdict::known::Listed,
 };
 use serde::de::DeserializeOwned;
 
@@ -23,6 +24,8 @@ pub use events::Positions;
 
 /// The largest scenario file, in bytes.
 pub const MAX_FILE_BYTES: u64 = 1024 * 1024;
+/// How the names of files with known deviations end.
+const DEVIATIONS: &str = ".deviations.yaml";
 
 /// A mistake in a scenario file, or a file that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -108,8 +111,7 @@ impl Loader<'_> {
             let keys = self.all_of(folder(root, "security-keys"));
             self.library.policy.extend(keys);
             self.library.conformance = self.all_of(joined(conformance));
-            let targets = folder(root, "targets").into_iter();
-            self.library.targets = self.all_of(targets.map(|file| file.and_then(sound)).collect());
+            self.library.targets = self.all_of(targets(root));
         });
         let scenarios =
             self.library.matrix.len() + self.library.policy.len() + self.library.conformance.len();
@@ -142,15 +144,31 @@ impl Loader<'_> {
 
 /// Reads every file of a folder; there need not be one.
 fn folder<T: DeserializeOwned>(root: &Path, name: &str) -> Vec<Result<Located<T>, LoadError>> {
-    let folder = root.join(name);
+    each_of(&root.join(name), read)
+}
+
+/// Reads every target of the folder `targets`, with its known deviations, which are beside it.
+fn targets(root: &Path) -> Vec<Result<Located<Target>, LoadError>> {
+    let read = each_of(&root.join("targets"), |file| {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        let beside = name.ends_with(DEVIATIONS);
+        (!beside).then(|| target(file)).transpose()
+    });
+    read.into_iter().filter_map(Result::transpose).collect()
+}
+
+fn each_of<T>(
+    folder: &Path,
+    read: impl Fn(&Path) -> Result<T, LoadError>,
+) -> Vec<Result<T, LoadError>> {
     if !folder.exists() {
         return Vec::new();
     }
-    match yaml_files(&folder) {
+    match yaml_files(folder) {
         Ok(files) => files.iter().map(|file| read(file)).collect(),
         Err(error) => {
             let message = format!("cannot be listed: {error}");
-            vec![Err(LoadError::whole(&folder, message))]
+            vec![Err(LoadError::whole(folder, message))]
         }
     }
 }
@@ -183,10 +201,37 @@ pub fn target(file: &Path) -> Result<Located<Target>, LoadError> {
     read(file).and_then(sound)
 }
 
+/// Reads the known deviations of a target, which are beside its file; none where it names no such file.
+///
+/// # Errors
+/// As [`read`], and when an entry says nothing that could hold.
+pub fn deviations(target: &Located<Target>) -> Result<Vec<Listed>, LoadError> {
+    let Some(name) = &target.value.deviations else {
+        return Ok(Vec::new());
+    };
+    if name.contains('/') || !name.ends_with(DEVIATIONS) {
+        let message = format!(
+            "'{name}': expected the name of a file beside this one, as {}{DEVIATIONS}",
+            target.value.target
+        );
+        return Err(LoadError::at(target.at("/deviations"), message));
+    }
+    let file: Located<Deviations> = read(&Path::new(&target.file).with_file_name(name))?;
+    if let Some((pointer, message)) = file.value.mistakes().into_iter().next() {
+        return Err(LoadError::at(file.at(&pointer), message.to_owned()));
+    }
+    let entries = file.value.deviations.iter().enumerate();
+    let listed = entries.map(|(index, deviation)| Listed {
+        deviation: deviation.clone(),
+        at: file.at(&format!("/deviations/{index}")),
+    });
+    Ok(listed.collect())
+}
+
 /// Hands on a target whose parts fit together.
 fn sound(target: Located<Target>) -> Result<Located<Target>, LoadError> {
     let Some((pointer, message)) = target.value.mistakes().into_iter().next() else {
-        return Ok(target);
+        return deviations(&target).map(|_| target);
     };
     let place = target.at(&pointer);
     Err(LoadError {

@@ -8,7 +8,10 @@ mod terminal;
 
 use std::{collections::BTreeMap, io, time::Duration};
 
-use passkey_model::{row::Row, verdict::Verdict};
+use passkey_model::{
+    row::Row,
+    verdict::{Verdict, known::Listed},
+};
 
 pub use failure::failure;
 pub use files::{Files, write_files};
@@ -36,6 +39,8 @@ pub enum Event<'a> {
     Finished {
         /// How many rows have each verdict.
         counts: &'a BTreeMap<Verdict, usize>,
+        /// The known deviations that no row of the whole plan can show.
+        unmatched: &'a [Listed],
         /// How long it took.
         elapsed: Duration,
     },
@@ -50,8 +55,16 @@ pub trait Reporter {
     fn event(&mut self, event: &Event<'_>) -> io::Result<()>;
 }
 
+/// Says what is wrong with a known deviation that no row can show.
+fn matches_nothing(listed: &Listed) -> String {
+    format!(
+        "{}: the known deviation '{}' is of no row that this target can show: remove the entry",
+        listed.at, listed.deviation.rows
+    )
+}
+
 /// Returns verdicts with their numbers: `685 conforms, 2 deviates`.
-fn counted(counts: &BTreeMap<Verdict, usize>) -> String {
+pub(crate) fn counted(counts: &BTreeMap<Verdict, usize>) -> String {
     let words: Vec<String> = counts
         .iter()
         .map(|(verdict, count)| format!("{count} {}", verdict.name()))

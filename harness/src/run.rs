@@ -2,16 +2,23 @@
 
 mod api;
 mod browsers;
+mod command;
 mod evidence;
+mod http;
 mod learn;
 mod play;
 mod site;
+mod smoke;
+mod speech;
 mod turns;
 
 pub use browsers::{Browsers, CapacityError, capacity};
+pub(crate) use command::{Asked, Heard, Settings, accepts, hear, options_in};
 pub use evidence::{Evidence, Piece};
 pub(crate) use learn::learn;
-pub(crate) use play::{ceremony_of, setup as embedded};
+pub(crate) use play::{ceremony_of, of_models as trust_anchors, setup as embedded};
+pub(crate) use smoke::smoke;
+pub use smoke::{Came, Tried};
 pub use turns::Turns;
 
 use std::{
@@ -22,16 +29,17 @@ use std::{
 use passkey_model::{
     library::Library,
     row::Row,
+    target::Deviation,
     transcript::{self, StepRecord, Written},
     verdict::{
         Demands, Judgement, Outcome, Verdict,
         aftermath::{Aftermath, with_aftermath},
-        judge,
+        judge, known,
     },
 };
 use passkey_reference_rp::{Defects, Recorded};
 
-use crate::target::ReadyTarget;
+use crate::target::{ReadyTarget, Started};
 
 /// How long one request may take.
 pub const REQUEST_LIMIT: Duration = Duration::from_secs(5);
@@ -51,6 +59,8 @@ pub struct Runner {
     pub defects: Defects,
     /// The relying party that runs on its own; the embedded one, one a row, when there is none.
     pub target: Option<Arc<ReadyTarget>>,
+    /// What keeps the target running, where it was started for the run.
+    pub started: Option<Arc<Started>>,
     /// The browsers of the lanes that need some.
     pub browsers: Arc<Browsers>,
     /// How many rows of each lane run at once; without bounds, as many as there are callers.
@@ -62,6 +72,8 @@ pub struct Runner {
 pub struct RowResult {
     /// The verdict and why.
     pub judgement: Judgement,
+    /// The entry by which its deviation is known, if it is.
+    pub known: Option<Deviation>,
     /// What happened in each step; empty when nothing ran.
     pub records: Vec<StepRecord>,
     /// The RP ID that the ceremonies were about.
@@ -80,6 +92,7 @@ impl RowResult {
     fn without_run(judgement: Judgement, duration: Duration) -> Self {
         Self {
             judgement,
+            known: None,
             records: Vec::new(),
             rp_id: String::new(),
             exchange: String::new(),
@@ -111,6 +124,13 @@ impl Runner {
     pub fn target_name(&self) -> &str {
         let name = self.target.as_ref().map(|target| &target.file.target);
         name.map_or("embedded", String::as_str)
+    }
+
+    /// Returns where the target is known to deviate.
+    #[must_use]
+    pub fn listed(&self) -> &[known::Listed] {
+        let target = self.target.as_ref();
+        target.map_or(&[], |target| target.deviations.as_slice())
     }
 
     /// Says why a row cannot be shown in its lane or on the target; nothing when it can run.
@@ -146,6 +166,11 @@ impl Runner {
         if let Some(judgement) = self.does_not_run(row) {
             return RowResult::without_run(judgement, start.elapsed());
         }
+        if let Some(started) = &self.started
+            && let Err(error) = started.revive().await
+        {
+            return RowResult::without_run(harness_error(error.to_string()), start.elapsed());
+        }
         let played = match play::play(self, row).await {
             Ok(played) => played,
             Err(error) => {
@@ -153,8 +178,10 @@ impl Runner {
             }
         };
         let records = played.records;
+        let (judgement, known) = known::hold(played.judgement, row, self.listed());
         RowResult {
-            judgement: played.judgement,
+            judgement,
+            known,
             exchange: transcript::exchange(row, &records, self.rp_id()),
             rp_id: self.rp_id().to_owned(),
             duration: start.elapsed(),
@@ -183,6 +210,7 @@ impl Runner {
         let demands = Demands {
             should: self.strict,
             fido: target.is_none_or(|target| target.file.declares.fido),
+            any_order: target.is_some(),
         };
         let judgement = judge(row, &outcomes, demands);
         with_aftermath(judgement, row, &outcomes, aftermaths)

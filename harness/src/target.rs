@@ -1,16 +1,36 @@
 //! Targets that run on their own: read from a file, with their secret from the environment, and asked whether they are there.
 
-use std::{env, path::Path, time::Duration};
+mod adapter;
+mod adapters;
+mod lines;
+mod start;
+
+use std::{
+    collections::BTreeMap,
+    env,
+    hash::{BuildHasher as _, RandomState},
+    net::{Ipv4Addr, SocketAddr},
+    path::{self, Path},
+    sync::Arc,
+    time::Duration,
+};
 
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::{Request, body::Bytes, client::conn::http1, header};
 use hyper_util::rt::TokioIo;
+use passkey_authenticators::seed::Seed;
 use passkey_model::{
+    library::Library,
     scenario::{CeremonyKind, PerCeremony},
-    target::{Answered, Refusing, Target},
-    verdict::Outcome,
+    target::{Answered, Dialect, Driver, Refusing, Start, Target},
+    verdict::{Outcome, known::Listed},
 };
 use tokio::{net::TcpStream, time::timeout};
+
+pub(crate) use adapter::{Ability, Trouble};
+pub(crate) use adapters::{Adapters, Lease};
+use start::Anchors;
+pub use start::Started;
 
 use crate::{
     load::{self, LoadError},
@@ -26,10 +46,20 @@ const LARGEST_ANSWER: usize = 64 * 1024;
 pub struct ReadyTarget {
     /// What its file says.
     pub file: Target,
-    /// What lets users in before there is a passkey.
+    /// Where it listens; nowhere, if it is an adapter.
+    pub address: SocketAddr,
+    /// What lets users in before there is a passkey; empty where it needs nothing.
     pub pass: String,
+    /// Its secrets, by the names that its file gives them.
+    pub secrets: BTreeMap<String, String>,
+    /// How it is spoken to; nothing of the reference relying party's own API.
+    pub dialect: Option<Arc<Dialect>>,
     /// How it refuses a response: what its file says of that, or else what was learned.
     pub refusals: PerCeremony<Option<Refusing>>,
+    /// The processes of an adapter, where it is one.
+    pub(crate) adapters: Option<Arc<Adapters>>,
+    /// Where it is known to deviate.
+    pub deviations: Vec<Listed>,
 }
 
 /// Says why a target cannot be tested.
@@ -39,12 +69,20 @@ pub enum TargetError {
     #[error(transparent)]
     File(#[from] LoadError),
     /// Its secret is missing: the environment's fault.
-    #[error("{file}: pass-from: the environment has no variable {variable}")]
+    #[error("{place}: the environment has no variable {variable}")]
     Secret {
-        /// The target's file.
-        file: String,
+        /// Where the target's file names it.
+        place: String,
         /// The variable.
         variable: String,
+    },
+    /// It cannot be started: the target's fault.
+    #[error("target {name} cannot be started: {cause}")]
+    Start {
+        /// Its name.
+        name: String,
+        /// What happened.
+        cause: String,
     },
     /// It does not answer as a relying party does: the target's fault.
     #[error("target {name} at {address} is unreachable: {cause}; start it, or correct its address")]
@@ -52,13 +90,10 @@ pub enum TargetError {
         /// Its name.
         name: String,
         /// Its address.
-        address: std::net::SocketAddr,
+        address: SocketAddr,
         /// What happened.
         cause: String,
     },
-    /// We cannot ask: our environment's fault.
-    #[error("cannot start to ask the target: {0}")]
-    Runtime(#[source] std::io::Error),
 }
 
 impl ReadyTarget {
@@ -66,13 +101,21 @@ impl ReadyTarget {
     #[must_use]
     pub fn new(file: Target, pass: String) -> Self {
         let refusals = PerCeremony {
-            registration: file.refusal.clone(),
-            authentication: file.refusal.clone(),
+            registration: file.refuses_as(),
+            authentication: file.refuses_as(),
         };
         Self {
+            // Nobody connects to the address of an adapter.
+            address: file
+                .address
+                .unwrap_or_else(|| (Ipv4Addr::UNSPECIFIED, 0).into()),
+            dialect: file.dialect().map(Arc::new),
             file,
             pass,
+            secrets: BTreeMap::new(),
             refusals,
+            adapters: None,
+            deviations: Vec::new(),
         }
     }
 
@@ -83,14 +126,18 @@ impl ReadyTarget {
     /// # Errors
     /// When it is not there.
     pub async fn meet(&mut self, seed: u64) -> Result<Vec<String>, TargetError> {
-        probe(&self.file).await?;
+        // An adapter has introduced itself, and its protocol says how it refuses.
+        if self.adapters.is_some() {
+            return Ok(Vec::new());
+        }
+        probe(self).await?;
         if self.file.refusal.is_some() {
             return Ok(Vec::new());
         }
         let learned = run::learn(self, seed).await;
         let learned = learned.map_err(|error| TargetError::Unreachable {
             name: self.file.target.clone(),
-            address: self.file.address,
+            address: self.address,
             cause: error.to_string(),
         })?;
         self.refusals = learned.refusals;
@@ -115,37 +162,168 @@ impl ReadyTarget {
     }
 }
 
-/// Reads a target's file and its secret.
+/// Reads a target's file and its secrets.
 ///
 /// # Errors
-/// When the file is wrong or the environment has no such variable.
+/// When the file is wrong or the environment lacks a secret that nobody can make up.
 pub fn load(file: &Path) -> Result<ReadyTarget, TargetError> {
     let read = load::target(file)?;
-    let pass = env::var(&read.value.pass_from).map_err(|_| TargetError::Secret {
-        file: read.at("/pass-from").to_string(),
-        variable: read.value.pass_from.clone(),
-    })?;
-    Ok(ReadyTarget::new(read.value, pass))
+    let deviations = load::deviations(&read)?;
+    let missing = |at: &str, variable: &String| TargetError::Secret {
+        place: format!("{}: {}", read.at(at), at.trim_start_matches('/')),
+        variable: variable.clone(),
+    };
+    let pass = match &read.value.pass_from {
+        None => String::new(),
+        Some(variable) => env::var(variable).map_err(|_| missing("/pass-from", variable))?,
+    };
+    let mut secrets = BTreeMap::new();
+    for (name, variable) in &read.value.secrets {
+        let secret = match env::var(variable) {
+            Ok(secret) => secret,
+            Err(_) if read.value.start.is_some() => made_up(name),
+            Err(_) => return Err(missing(&format!("/secrets/{name}"), variable)),
+        };
+        secrets.insert(name.clone(), secret);
+    }
+    let mut target = ReadyTarget::new(read.value, pass);
+    target.secrets = secrets;
+    target.deviations = deviations;
+    Ok(target)
 }
-/// Asks a target whether it is there: `GET /healthz` has to be answered with 200 in time.
+
+/// Makes up a secret for a target that we start, which keeps it no longer than the run.
+fn made_up(name: &str) -> String {
+    let random = RandomState::new().hash_one(name);
+    let digits = Seed::new(random, name).bytes("a secret");
+    digits.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Starts a target where its file says how, and meets it; returns what keeps it running, and what people should know of it.
+///
+/// # Errors
+/// When it cannot be started, or is not there.
+pub async fn prepare(
+    target: &mut ReadyTarget,
+    folder: &Path,
+    library: &Arc<Library>,
+    seed: u64,
+) -> Result<(Option<Started>, Vec<String>), TargetError> {
+    let (started, mut notes) = begin(target, folder, library).await?;
+    notes.extend(target.meet(seed).await?);
+    Ok((started, notes))
+}
+
+/// Starts a target where its file says how; returns what keeps it running, and what people should know of it.
+///
+/// # Errors
+/// When it cannot be started.
+pub async fn begin(
+    target: &mut ReadyTarget,
+    folder: &Path,
+    library: &Arc<Library>,
+) -> Result<(Option<Started>, Vec<String>), TargetError> {
+    if let Some(how) = adapter_of(target) {
+        let anchors = Anchors::of(library).map_err(|error| TargetError::Start {
+            name: target.file.target.clone(),
+            cause: error.to_string(),
+        })?;
+        let note = introduce(target, how, folder, anchors).await?;
+        return Ok((None, vec![note]));
+    }
+    let Some(how) = target.file.start.clone() else {
+        return Ok((None, Vec::new()));
+    };
+    let started = start::start(target, how, folder, Arc::clone(library)).await?;
+    Ok((Some(started), Vec::new()))
+}
+
+/// Starts an adapter that trusts one root of attestation alone; returns what library it speaks for.
+///
+/// # Errors
+/// When the target is no adapter, or cannot be started.
+pub async fn prepare_adapter(
+    target: &mut ReadyTarget,
+    folder: &Path,
+    root: Option<Vec<u8>>,
+) -> Result<String, TargetError> {
+    let Some(how) = adapter_of(target) else {
+        return Err(TargetError::Start {
+            name: target.file.target.clone(),
+            cause: "it is no adapter: expected driver: command, with start".to_owned(),
+        });
+    };
+    introduce(target, how, folder, Anchors::only(root.as_deref())).await
+}
+
+/// Returns how a target is started that is an adapter.
+fn adapter_of(target: &ReadyTarget) -> Option<Start> {
+    let start = target.file.start.clone();
+    start.filter(|_| target.file.driver == Driver::Command)
+}
+
+/// Starts an adapter, and says what library it speaks for.
+async fn introduce(
+    target: &mut ReadyTarget,
+    how: Start,
+    folder: &Path,
+    anchors: Anchors,
+) -> Result<String, TargetError> {
+    let name = target.file.target.clone();
+    let failed = |cause: String| TargetError::Start {
+        name: name.clone(),
+        cause,
+    };
+    let folder = path::absolute(folder).map_err(|error| failed(error.to_string()))?;
+    let adapters = Adapters::new(target, how, folder, anchors);
+    let met = adapters.meet().await;
+    let met = met.map_err(|trouble| failed(trouble.to_string()))?;
+    target.adapters = Some(Arc::new(adapters));
+    let language = met.language.map(|language| format!(" ({language})"));
+    Ok(format!(
+        "target {name} is {} {}{}",
+        met.name,
+        met.version,
+        language.unwrap_or_default()
+    ))
+}
+
+/// Asks a target whether it is there: one that speaks as the reference relying party does has to answer `GET /healthz` with 200,
+/// any other one has to answer with a status below 500.
 ///
 /// # Errors
 /// When it refuses the connection, does not answer in time, or answers anything else.
-pub async fn probe(target: &Target) -> Result<(), TargetError> {
-    let cause = match timeout(READY_LIMIT, health(target)).await {
-        Ok(Ok(200)) => return Ok(()),
-        Ok(Ok(status)) => format!("GET /healthz answered {status}"),
-        Ok(Err(error)) => error,
-        Err(_) => format!("no answer within {} s", READY_LIMIT.as_secs()),
+pub async fn probe(target: &ReadyTarget) -> Result<(), TargetError> {
+    if target.adapters.is_some() {
+        return Ok(());
+    }
+    let reference = target.file.driver == Driver::Reference;
+    let start = target.file.start.as_ref();
+    let path = match start {
+        _ if reference => "/healthz",
+        Some(start) => &start.ready,
+        None => "/",
+    };
+    let cause = match answers(target, path).await {
+        Ok(200) => return Ok(()),
+        Ok(status) if status < 500 && !reference => return Ok(()),
+        Ok(status) => format!("GET {path} answered {status}"),
+        Err(error) => error,
     };
     Err(TargetError::Unreachable {
-        name: target.target.clone(),
+        name: target.file.target.clone(),
         address: target.address,
         cause,
     })
 }
 
-async fn health(target: &Target) -> Result<u16, String> {
+/// Returns the status with which a target answers `GET` of a path.
+async fn answers(target: &ReadyTarget, path: &str) -> Result<u16, String> {
+    let answer = timeout(READY_LIMIT, status_of(target, path)).await;
+    answer.unwrap_or_else(|_| Err(format!("no answer within {} s", READY_LIMIT.as_secs())))
+}
+
+async fn status_of(target: &ReadyTarget, path: &str) -> Result<u16, String> {
     let said = |error: hyper::Error| error.to_string();
     let stream = TcpStream::connect(target.address)
         .await
@@ -153,8 +331,8 @@ async fn health(target: &Target) -> Result<u16, String> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(said)?;
     // The task ends with the connection; what went wrong shows in the request.
     tokio::spawn(connection);
-    let request = Request::get("/healthz")
-        .header(header::HOST, target.host())
+    let request = Request::get(path)
+        .header(header::HOST, target.file.host())
         .body(Empty::<Bytes>::new())
         .map_err(|error| error.to_string())?;
     sender.ready().await.map_err(said)?;

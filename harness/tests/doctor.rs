@@ -279,8 +279,8 @@ fn leaves_evidence(lane: &str, scenarios: &Path, rows: [&str; 2]) -> String {
         .env_remove("PASSKEY_REQUIRED_LANES");
     let said = Said::by(&mut command);
     assert_eq!(said.code, 1, "{}{}", said.out, said.err);
-    said.has(&format!("deviates      {}", rows[0]))
-        .has(&format!("conforms      {}", rows[1]));
+    said.has(&format!("deviates        {}", rows[0]))
+        .has(&format!("conforms        {}", rows[1]));
     let parts: PathBuf = rows[0].split("::").collect();
     let place = report.join("transcripts").join(parts);
     for (what, ending) in [

@@ -89,6 +89,8 @@ pub struct Step {
     pub expect: Expected,
     /// The reasons of which a refusal has to name one.
     pub reasons: Vec<Reason>,
+    /// The reasons that are as right on a relying party that reads in another order than the specification.
+    pub as_right: Vec<Reason>,
     /// The name of the DOMException that has to end it, where no credential is expected.
     pub error: Option<String>,
 }

@@ -11,7 +11,7 @@ use crate::{
         Availability, ConformanceGroup, Contexts, Grid, MatrixScenario, NotBuilt, PolicyScenario,
         Profile, VerificationSteps,
     },
-    target::Target,
+    target::{Deviations, Target},
 };
 
 /// Returns the schema of every kind of scenario file, with the name of its own file.
@@ -21,6 +21,7 @@ pub fn schemas() -> Vec<(&'static str, Value)> {
         ("availability.json", schema::<Availability>()),
         ("conformance.json", schema::<ConformanceGroup>()),
         ("contexts.json", schema::<Contexts>()),
+        ("deviations.json", schema::<Deviations>()),
         ("differences.json", schema::<Differences>()),
         ("grid.json", schema::<Grid>()),
         ("lanes.json", schema::<Lanes>()),

@@ -4,10 +4,15 @@
 //!
 //! ```yaml
 //! target: shop                        # its name in reports
-//! address: 127.0.0.1:8080             # where it listens, over plain HTTP
+//! version: 4.2.0                      # of what is tested; verdicts are kept for each
+//! start:                              # how it is started, where it does not run already; it is ended after the run
+//!   command: [./start]                # in the folder of this file; its environment has PORT, RP_ID, ORIGIN and TRUST_ANCHORS
+//! address: 127.0.0.1:8080             # where it listens, over plain HTTP; port 0 is any that is free
 //! rp-id: shop.example
 //! origin: https://login.shop.example  # its host is sent as Host
+//! driver: fido-api                    # how it is spoken to: reference, fido-api, json, command
 //! pass-from: SHOP_PASS                # the environment variable with the pass that lets alice, bob and mallory in
+//! users: $USER-$ROW                   # how users are named; with $ROW every row has users of its own
 //! declares:                           # what it is like; a row that needs anything else is not-applicable
 //!   relying-party:                    # its set-up, in the words of scenarios
 //!     user-verification: required
@@ -27,43 +32,113 @@
 //!   - { code: "^bad_challenge$", is: [reg.8, auth.11] }
 //!   - { text: signature, is: [auth.21] }
 //!   - { status: 409, is: [reg.26] }
+//! deviations: shop.deviations.yaml    # beside it: where it is known to deviate
 //! ```
 //!
-//! Everything but the first five is optional. Without `declares` it is taken for a relying party that is set up as the scenarios
+//! Everything but `target`, `address`, `rp-id` and `origin` is optional; `driver: reference` needs `pass-from`, and `driver: json` a
+//! [`Dialect`]. `driver: command` needs `start` and has no `address`: it is an adapter that speaks harness/COMMAND.md. Without `declares` it is taken for a relying party that is set up as the scenarios
 //! presume, in which a user has several passkeys and may sign in with or without a name; without `usernameless` among its features,
 //! users give their name first wherever a row does not ask for the contrary. A refusal that no entry of `reasons` knows is judged
 //! by the refusal alone.
 
+mod command;
 mod declares;
+mod deviations;
+mod dialect;
+mod half_pairs;
 mod refusal;
+mod start;
+mod template;
+
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use crate::{library::Library, row::Row, scenario::Feature};
+use crate::{
+    library::Library,
+    row::Row,
+    scenario::{Feature, RelyingPartySettings},
+};
+pub use command::REFUSED;
 pub use declares::{Declares, is_set};
+pub use deviations::{Deviation, Deviations, ListedVerdict, Whose};
+pub use dialect::{Accepted, Call, Ceremony, Csrf, Dialect, Exchange, RequestLine};
+pub use half_pairs::json_of;
 pub use refusal::{Answered, Pattern, ReasonClass, ReasonRule, Refusing, Status};
+pub use start::Start;
+pub use template::{Code, Template, Variable};
 
-/// Describes a relying party that speaks the reference relying party's L3 JSON API and runs on its own.
+/// How a relying party is spoken to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Driver {
+    /// The reference relying party's L3 JSON API.
+    #[default]
+    Reference,
+    /// The API of FIDO's conformance tests.
+    FidoApi,
+    /// Requests that the file describes.
+    Json,
+    /// JSON lines on standard input and output: harness/COMMAND.md.
+    Command,
+}
+
+impl Driver {
+    /// Tells whether user verification and attestation are told with every ceremony.
+    const fn asks_per_ceremony(self) -> bool {
+        matches!(self, Self::FidoApi | Self::Command)
+    }
+}
+
+/// Describes a relying party that runs on its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Target {
     /// Its name in reports.
     pub target: String,
-    /// Where it listens: an IP address and a port, spoken to over plain HTTP.
-    pub address: std::net::SocketAddr,
+    /// The version of what is tested, in reports and in the names of the files with its verdicts.
+    #[serde(default)]
+    pub version: Option<String>,
+    /// How it is started, where it does not run already.
+    #[serde(default)]
+    pub start: Option<Start>,
+    /// Where it listens: an IP address and a port, spoken to over plain HTTP; port 0 is any free one, where it is started. An adapter
+    /// listens nowhere.
+    #[serde(default)]
+    pub address: Option<std::net::SocketAddr>,
     /// Its RP ID.
     pub rp_id: String,
     /// Its origin; its host is sent as `Host`.
     pub origin: String,
+    /// How it is spoken to.
+    #[serde(default)]
+    pub driver: Driver,
+    /// The requests of the driver `json`.
+    #[serde(default)]
+    pub json: Option<Dialect>,
     /// The environment variable that holds the pass which lets alice, bob and mallory in before they have passkeys.
-    pub pass_from: String,
+    #[serde(default)]
+    pub pass_from: Option<String>,
+    /// Secrets that requests name as `$SECRET/<name>`, each with the environment variable that holds it; a target that is started gets
+    /// one made up in its environment where there is none.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, String>,
+    /// How users are named: `$USER` is `alice`, `bob` or `mallory`, and `$ROW` ten digits of the row's own, so that every row has users
+    /// of its own. `$USER` for the driver `reference`, else `$USER-$ROW` when left out.
+    #[serde(default)]
+    pub users: Option<String>,
     /// What it is like.
     #[serde(default)]
     pub declares: Declares,
     /// How it refuses a response; learned from two responses that it has to refuse when left out.
     #[serde(default)]
     pub refusal: Option<Refusing>,
+    /// Regular expressions for the words of what looks like a refusal and is a crash, as the message of an exception that is nobody's
+    /// answer.
+    #[serde(default)]
+    pub crashes: Vec<Pattern>,
     /// Where the JSON of a refusal has its code: a JSON pointer.
     #[serde(default)]
     pub code_at: Option<String>,
@@ -73,9 +148,52 @@ pub struct Target {
     /// What its refusals mean: the first entry that fits counts.
     #[serde(default)]
     pub reasons: Vec<ReasonRule>,
+    /// The file with its known deviations, beside this one: `<target>.deviations.yaml`.
+    #[serde(default)]
+    pub deviations: Option<String>,
 }
 
 impl Target {
+    /// Returns the requests with which it is spoken to; nothing of the reference relying party's own API.
+    #[must_use]
+    pub fn dialect(&self) -> Option<Dialect> {
+        match self.driver {
+            Driver::Reference | Driver::Command => None,
+            Driver::FidoApi => dialect::fido_api(),
+            Driver::Json => self.json.clone(),
+        }
+    }
+
+    /// Returns the settings that a row presumes of it, which are asked for where whoever asks chooses.
+    #[must_use]
+    pub fn wanted(&self, row: &RelyingPartySettings) -> Value {
+        Value::Object(self.declares.wanted(row))
+    }
+
+    /// Returns the name under which it knows a user of a row.
+    #[must_use]
+    pub fn user_name(&self, user: &str, row: &str) -> String {
+        let usual = match self.driver {
+            Driver::Reference => "$USER",
+            Driver::FidoApi | Driver::Json | Driver::Command => "$USER-$ROW",
+        };
+        let template = self.users.as_deref().unwrap_or(usual);
+        template.replace("$USER", user).replace("$ROW", row)
+    }
+
+    /// Tells whether every row has users of its own.
+    #[must_use]
+    pub fn has_fresh_users(&self) -> bool {
+        self.user_name("", "a") != self.user_name("", "b")
+    }
+
+    /// Tells whether it can be told to end a session.
+    #[must_use]
+    pub fn signs_out(&self) -> bool {
+        self.dialect()
+            .is_none_or(|dialect| dialect.sign_out.is_some())
+    }
+
     /// Returns the host of the origin, as requests name it.
     #[must_use]
     pub fn host(&self) -> &str {
@@ -87,7 +205,7 @@ impl Target {
     /// Tells whether users can sign in without giving their name.
     #[must_use]
     pub fn signs_in_without_name(&self) -> bool {
-        self.declares.has(Feature::Usernameless)
+        self.declares.has(Feature::Usernameless, self.driver)
     }
 
     /// Tells whether it asks for `direct` attestation, as relying parties do that declare nothing else.
@@ -101,18 +219,68 @@ impl Target {
     #[must_use]
     pub fn cannot_show(&self, library: &Library, row: &Row) -> Option<String> {
         let name = &self.target;
-        if let Some(what) = declares::to_be_told(row) {
+        if self.driver == Driver::Command
+            && let Some(why) = command::no_library_has(row)
+        {
+            return Some(format!("target {name} is a library: {why}"));
+        }
+        if let Some(what) = declares::to_be_told(row, self) {
             return Some(format!("the {what} of target {name} cannot be set"));
         }
-        let why = self.declares.lacks(library, row)?;
+        let why = self.declares.lacks(library, row, self.driver)?;
         Some(format!("target {name} {why}"))
     }
 
     /// Lists what is wrong although each part of the file has the right shape: the JSON pointer of the part, and the mistake.
     #[must_use]
     pub fn mistakes(&self) -> Vec<(String, String)> {
-        let mut mistakes = Vec::new();
+        let dialect = self.json.as_ref().map(Dialect::mistakes);
+        let dialect = dialect.into_iter().flatten();
+        let mut mistakes: Vec<_> = dialect.map(|(at, what)| (at, what.to_owned())).collect();
+        let of_driver = command::mistakes(self).into_iter();
+        mistakes.extend(of_driver.map(|(at, what)| (at, what.to_owned())));
         let mut add = |at: String, mistake: &str| mistakes.push((at, mistake.to_owned()));
+        match (self.driver, &self.json, &self.pass_from) {
+            (Driver::Json, None, _) => add(
+                "/driver".to_owned(),
+                "the driver json needs the member json, which says how it is spoken to",
+            ),
+            (Driver::Reference | Driver::FidoApi | Driver::Command, Some(_), _) => add(
+                "/json".to_owned(),
+                "says how the driver json speaks, and the driver is another: expected driver: json",
+            ),
+            (Driver::Reference, _, None) => add(
+                "/driver".to_owned(),
+                "the driver reference needs pass-from, the environment variable with the pass that lets users in",
+            ),
+            _ => {}
+        }
+        if self.address.is_some_and(|at| at.port() == 0) && self.start.is_none() {
+            add(
+                "/address".to_owned(),
+                "port 0 stands for any free one, which only a target can be told that is started: expected start or a port",
+            );
+        }
+        let of_file_names = |version: &String| {
+            let known = |byte: u8| byte.is_ascii_alphanumeric() || b".-_+".contains(&byte);
+            !version.is_empty() && version.bytes().all(known)
+        };
+        if self.version.as_ref().is_some_and(|it| !of_file_names(it)) {
+            add(
+                "/version".to_owned(),
+                "stands in the names of files: expected letters, digits, '.', '-', '_' and '+'",
+            );
+        }
+        if self
+            .users
+            .as_ref()
+            .is_some_and(|users| !users.contains("$USER"))
+        {
+            add(
+                "/users".to_owned(),
+                "alice and bob would be one user: expected $USER in it",
+            );
+        }
         for (name, pointer) in [("code-at", &self.code_at), ("message-at", &self.message_at)] {
             if pointer.as_ref().is_some_and(|text| !text.starts_with('/')) {
                 add(
@@ -128,7 +296,7 @@ impl Target {
                     "says of no refusal what it means: expected status, code or text",
                 );
             }
-            if rule.code.is_some() && self.code_at.is_none() {
+            if rule.code.is_some() && self.code_pointer().is_none() {
                 add(
                     format!("/reasons/{index}/code"),
                     "the file does not say where a refusal has its code: expected code-at",

@@ -1,6 +1,7 @@
 //! What the relying party did, and our judgement of it.
 
 pub mod aftermath;
+pub mod known;
 
 use std::{fmt, str::FromStr};
 
@@ -27,6 +28,22 @@ pub enum Reason {
     State,
     /// It refused as it refuses, and nobody knows why: judged by the refusal alone.
     Unknown,
+}
+
+/// The steps at which a response is taken apart: what cannot be read shows at one of them, whichever comes first.
+const READING: [&str; 8] = [
+    "reg.3", "reg.5", "reg.6", "reg.13", "auth.3", "auth.7", "auth.8", "auth.9",
+];
+
+impl Reason {
+    /// Tells whether it says that something could not be read.
+    fn is_reading(&self) -> bool {
+        match self {
+            Self::Parse => true,
+            Self::Step(step) => READING.contains(&step.as_str()),
+            _ => false,
+        }
+    }
 }
 
 /// Says why a text names no reason.
@@ -170,6 +187,8 @@ pub enum Verdict {
     Conforms,
     /// It is not.
     Deviates,
+    /// It is not, as the target's list of known deviations says.
+    KnownDeviation,
     /// The case only reports.
     Observed,
     /// The control was refused, or the refusal is not in the target's own shape of refusing.
@@ -204,6 +223,7 @@ impl Verdict {
         match self {
             Self::Conforms => "conforms",
             Self::Deviates => "deviates",
+            Self::KnownDeviation => "known-deviation",
             Self::Observed => "observed",
             Self::Inconclusive => "inconclusive",
             Self::NotApplicable => "not-applicable",
@@ -229,9 +249,16 @@ pub struct Demands {
     pub should: bool,
     /// Whether rows whose basis is FIDO's conformance tests are red.
     pub fido: bool,
+    /// Whether what cannot be read may be refused at another step than the specification's: programs read in orders of their own.
+    pub any_order: bool,
 }
 
 impl Demands {
+    /// Tells whether they are those on the embedded relying party, which is known to be right.
+    const fn embedded(self) -> bool {
+        !self.any_order
+    }
+
     fn cover(self, basis: Basis) -> bool {
         match basis {
             Basis::Should => self.should,
@@ -254,7 +281,7 @@ pub fn judge(row: &Row, outcomes: &[Outcome], demands: Demands) -> Judgement {
                 because: format!("step {} did not run", index + 1),
             };
         };
-        if agrees(step, outcome) {
+        if agrees(step, outcome, demands) {
             continue;
         }
         let because = format!(
@@ -305,7 +332,7 @@ fn as_expected(row: &Row, outcomes: &[Outcome]) -> String {
     because
 }
 
-fn agrees(step: &Step, outcome: &Outcome) -> bool {
+fn agrees(step: &Step, outcome: &Outcome, demands: Demands) -> bool {
     match (step.expect, outcome) {
         (Expected::Accepted, Outcome::Accepted) => true,
         // Whatever it decides, it has to decide.
@@ -316,8 +343,13 @@ fn agrees(step: &Step, outcome: &Outcome) -> bool {
             step.error.as_ref().is_none_or(|expected| expected == error)
         }
         (Expected::Rejected | Expected::PolicyRefused, Outcome::Rejected { reasons, .. }) => {
-            let fits =
-                |reason: &Reason| *reason == Reason::Unknown || step.reasons.contains(reason);
+            let other_order = |reason: &Reason| {
+                let both_read = reason.is_reading() && step.reasons.iter().any(Reason::is_reading);
+                demands.any_order && (both_read || step.as_right.contains(reason))
+            };
+            let fits = |reason: &Reason| {
+                *reason == Reason::Unknown || step.reasons.contains(reason) || other_order(reason)
+            };
             step.reasons.is_empty() || reasons.iter().any(fits)
         }
         _ => false,
@@ -326,9 +358,12 @@ fn agrees(step: &Step, outcome: &Outcome) -> bool {
 
 fn disagreement(row: &Row, step: &Step, outcome: &Outcome, demands: Demands) -> Verdict {
     let refused_control = step.role == Role::Control && matches!(outcome, Outcome::Rejected { .. });
-    if refused_control || matches!(outcome, Outcome::OtherRefusal { .. }) {
+    let no_credential = matches!(outcome, Outcome::NoCredential { .. });
+    // Of a relying party that is not ours the options may ask for what no client gives.
+    let of_its_options = no_credential && !demands.embedded();
+    if refused_control || of_its_options || matches!(outcome, Outcome::OtherRefusal { .. }) {
         Verdict::Inconclusive
-    } else if matches!(outcome, Outcome::NoCredential { .. }) {
+    } else if no_credential {
         Verdict::HarnessError
     } else if demands.cover(row.grounds.basis) {
         Verdict::Deviates
@@ -383,6 +418,12 @@ mod tests {
     use super::*;
     use crate::scenario::{Action, StepSpec};
 
+    const STRICT: Demands = Demands {
+        should: false,
+        fido: true,
+        any_order: false,
+    };
+
     #[test]
     fn whatever_a_case_leaves_open_an_answer_is_due() {
         let step = Step {
@@ -390,6 +431,7 @@ mod tests {
             role: Role::Subject,
             expect: Expected::Reported,
             reasons: Vec::new(),
+            as_right: Vec::new(),
             error: None,
         };
         let how = || "status 500".to_owned();
@@ -397,8 +439,38 @@ mod tests {
             reasons: Vec::new(),
             message: String::new(),
         };
-        assert!(agrees(&step, &Outcome::Accepted) && agrees(&step, &refused));
-        assert!(!agrees(&step, &Outcome::Crashed { how: how() }));
-        assert!(!agrees(&step, &Outcome::Hung));
+        let agrees = |outcome: &Outcome| agrees(&step, outcome, STRICT);
+        assert!(agrees(&Outcome::Accepted) && agrees(&refused));
+        assert!(!agrees(&Outcome::Crashed { how: how() }));
+        assert!(!agrees(&Outcome::Hung));
+    }
+
+    #[test]
+    fn what_cannot_be_read_may_be_refused_at_another_step_where_the_order_is_free() {
+        let step = Step {
+            spec: StepSpec::new(Action::Register),
+            role: Role::Subject,
+            expect: Expected::Rejected,
+            reasons: vec![Reason::Step("reg.13".to_owned())],
+            as_right: vec![Reason::Step("reg.21".to_owned())],
+            error: None,
+        };
+        let free = Demands {
+            any_order: true,
+            ..STRICT
+        };
+        let refused = |reason: Reason| Outcome::Rejected {
+            reasons: vec![reason],
+            message: String::new(),
+        };
+        for also_right in [Reason::Parse, Reason::Step("reg.21".to_owned())] {
+            assert!(agrees(&step, &refused(also_right.clone()), free));
+            assert!(!agrees(&step, &refused(also_right), STRICT));
+        }
+        assert!(!agrees(
+            &step,
+            &refused(Reason::Step("reg.8".to_owned())),
+            free
+        ));
     }
 }

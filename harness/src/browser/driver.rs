@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    io::{BufRead as _, BufReader, Read},
+    io::Read,
     path::Path,
     process::{Command, Stdio},
     sync::{Arc, Mutex, PoisonError},
@@ -13,6 +13,7 @@ use std::{
 use tokio::{sync::mpsc, time::timeout};
 
 use super::{Browser, BrowserError, Found, Words, patience::patient, processes::Family};
+use crate::lines::lines;
 
 /// How long a driver may take until it says where it listens.
 const PORT_LIMIT: Duration = Duration::from_secs(20);
@@ -21,15 +22,15 @@ const LONGEST_LINE: usize = 500;
 
 /// The last lines that a driver wrote, still growing.
 #[derive(Clone, Default)]
-pub(super) struct Tail(Arc<Mutex<VecDeque<String>>>);
+pub(crate) struct Tail(Arc<Mutex<VecDeque<String>>>);
 
 impl Tail {
-    pub(super) fn words(&self) -> Words {
+    pub(crate) fn words(&self) -> Words {
         let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Words(lines.iter().cloned().collect())
     }
 
-    fn push(&self, line: &str) {
+    pub(crate) fn push(&self, line: &str) {
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if lines.len() == LAST_LINES {
             lines.pop_front();
@@ -98,8 +99,7 @@ fn listen(pipe: Option<impl Read + Send + 'static>, tail: &Tail, say: &mpsc::Sen
     let Some(pipe) = pipe else { return };
     let (tail, mut say) = (tail.clone(), Some(say.clone()));
     let read = move || {
-        for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
-            let line = String::from_utf8_lossy(&line);
+        for line in lines(pipe) {
             if let Some(port) = port(&line)
                 && let Some(say) = say.take()
             {

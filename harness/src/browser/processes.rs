@@ -9,7 +9,7 @@ use std::{
     io::{self, Write as _},
     os::{fd::AsFd as _, unix::process::CommandExt as _},
     path::{Path, PathBuf},
-    process::{self, Child, Command},
+    process::{self, Child, Command, ExitStatus},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
@@ -64,14 +64,14 @@ struct State {
 }
 
 /// The processes and the folder of one session. Dropping it ends them before it returns.
-pub(super) struct Family(Arc<Member>);
+pub(crate) struct Family(Arc<Member>);
 
 impl Family {
     /// Registers a session and makes its folder.
     ///
     /// # Errors
     /// When the harness ends, or the folder cannot be made.
-    pub(super) fn new() -> Result<Self, BrowserError> {
+    pub(crate) fn new() -> Result<Self, BrowserError> {
         let mut registry = lock(&REGISTRY);
         if registry.ending {
             return Err(BrowserError::Ending);
@@ -101,7 +101,7 @@ impl Family {
         Ok(Self(member))
     }
 
-    pub(super) fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         &self.0.folder
     }
 
@@ -109,7 +109,7 @@ impl Family {
     ///
     /// # Errors
     /// When the harness ends, or the program cannot be run.
-    pub(super) fn spawn<T>(
+    pub(crate) fn spawn<T>(
         &self,
         command: &mut Command,
         take: impl FnOnce(&mut Child) -> T,
@@ -130,6 +130,12 @@ impl Family {
         state.child = Some(child);
         drop(registry);
         Ok(taken)
+    }
+
+    /// Says how the program ended, if it did.
+    pub(crate) fn has_ended(&self) -> Option<ExitStatus> {
+        let mut state = lock(&self.0.state);
+        state.child.as_mut()?.try_wait().ok()?
     }
 
     /// Ends a session of somebody else's driver together with this family.

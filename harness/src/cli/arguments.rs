@@ -44,6 +44,24 @@ pub(super) enum Command {
     },
     /// Run the rows whose names hold any of the texts, each against a relying party of its own.
     Run(RunArguments),
+    /// Play the test vectors of WebAuthn L3, section 16, through a target with driver: command; 1 when one is not taken.
+    Vectors(VectorsArguments),
+    /// Run the same rows against several relying parties, write a table of them, and say which verdicts changed since they were kept.
+    Compare(CompareArguments),
+    /// Look at a relying party's page and write a target file, with what was found and what has to be filled in.
+    Init {
+        /// The address of the page where people sign in, as http://localhost:8080/login.
+        url: String,
+        /// The file, which must not be there yet; standard output when left out.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Register and sign in once, and say in plain words what is missing.
+    Smoke {
+        /// The relying party: a file, or the name of one in the scenarios' folder targets.
+        #[arg(long, value_name = "NAME|FILE")]
+        target: String,
+    },
     /// Explain one row: where it is written, what is expected and who says so.
     Explain {
         /// The row's whole name.
@@ -145,6 +163,52 @@ pub(super) struct RunArguments {
     /// How to print the results; with json nothing else is on stdout.
     #[arg(long, default_value = "text")]
     pub format: Format,
+}
+
+/// What `vectors` is told.
+#[derive(Debug, Args)]
+pub(super) struct VectorsArguments {
+    /// The adapter: a file, or the name of one in the scenarios' folder targets.
+    #[arg(long, value_name = "NAME|FILE")]
+    pub target: String,
+    /// The JSON file with the vectors.
+    #[arg(long, value_name = "FILE", env = "PASSKEY_W3C_VECTORS")]
+    pub vectors: PathBuf,
+}
+
+/// What `compare` is told.
+#[derive(Debug, Args)]
+pub(super) struct CompareArguments {
+    /// The relying parties: files, or the names of some in the scenarios' folder targets.
+    #[arg(required = true, value_name = "TARGET")]
+    pub targets: Vec<String>,
+    /// Only rows whose names hold one of the texts; the suite conformance when left out.
+    #[arg(long, value_name = "TEXT")]
+    pub filter: Vec<String>,
+    /// A text is a whole name.
+    #[arg(long, requires = "filter")]
+    pub exact: bool,
+    /// Only rows of this lane; the software lane when left out.
+    #[arg(long)]
+    pub lane: Vec<String>,
+    /// Rows whose basis is a SHOULD are red too.
+    #[arg(long)]
+    pub strict: bool,
+    /// How many rows of the software lane run at once.
+    #[arg(long, default_value_t = SOFTWARE_CAPACITY)]
+    pub jobs: usize,
+    /// What keys and credential IDs derive from, beside the row's name; another one each time when left out.
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Where the table is written: compare.md, compare.json and compare.html.
+    #[arg(long, value_name = "DIR", default_value = "passkey-compare")]
+    pub out: PathBuf,
+    /// Where verdicts are kept, a file for each version of a target; targets/verdicts in the folder of --scenarios when left out.
+    #[arg(long, value_name = "DIR")]
+    pub verdicts: Option<PathBuf>,
+    /// Write the verdicts there, instead of saying which changed.
+    #[arg(long, conflicts_with_all = ["filter", "lane", "strict"])]
+    pub update: bool,
 }
 
 /// How the virtual key is.

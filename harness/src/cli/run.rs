@@ -3,16 +3,23 @@
 use std::{
     collections::BTreeMap,
     io::{self, IsTerminal, Write},
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
-use passkey_model::{expand, lane::Lane, row::Row, verdict::Verdict};
+use passkey_model::{
+    expand,
+    lane::Lane,
+    row::Row,
+    verdict::{Verdict, known, known::Listed},
+};
+use tokio::runtime::Runtime;
 
 use super::{
-    EXIT_BAD_FILE, EXIT_HARNESS, EXIT_NOTHING, EXIT_OK, EXIT_RED, EXIT_UNREACHABLE, EXIT_USAGE,
+    EXIT_HARNESS, EXIT_NOTHING, EXIT_OK, EXIT_RED, EXIT_USAGE,
     arguments::{EMBEDDED, Format, RunArguments, SCENARIOS},
+    target,
 };
 use crate::{
     browser::{Look, processes},
@@ -21,7 +28,6 @@ use crate::{
     lanes::{self, Places, Shard},
     report::{Event, Files, JsonLines, Reporter, Terminal},
     run::{Browsers, CapacityError, RowResult, Runner, Turns, capacity},
-    target::{self, ReadyTarget, TargetError},
 };
 
 /// Where transcripts of red rows go when no report is asked for.
@@ -37,18 +43,58 @@ pub(super) fn run(
     processes::end_on_signals()?;
     // Also when a row panics: nothing that was started outlives the run.
     let _ending = Ending;
+    let prepared = match prepare(scenarios, told, err)? {
+        Ok(prepared) => prepared,
+        Err(code) => return Ok(code),
+    };
+    let command = command_again(scenarios, &told.target);
+    report(&prepared, told, command, out, err)
+}
+
+/// What a run needs, with the rows that were chosen.
+pub(super) struct Prepared {
+    pub runner: Arc<Runner>,
+    pub rows: Vec<Row>,
+    /// The known deviations that no row of the whole plan can show; not looked for where only some rows were chosen.
+    pub unmatched: Vec<Listed>,
+    /// Ended, with everything that it started, when the rows have run.
+    _runtime: Runtime,
+}
+
+/// Loads the scenarios, starts and meets the target, and looks which lanes are there; an exit code where nothing can run.
+pub(super) fn prepare(
+    scenarios: &Path,
+    told: &RunArguments,
+    err: &mut impl Write,
+) -> io::Result<Result<Prepared, u8>> {
     let (library, rows) = match super::rows(scenarios) {
-        Ok(found) => found,
-        Err(mistakes) => return super::report_mistakes(&mistakes, err),
+        Ok((library, rows)) => (Arc::new(library), rows),
+        Err(mistakes) => return super::report_mistakes(&mistakes, err).map(Err),
     };
     super::warn(&library, err)?;
-    let seed = told.seed.unwrap_or_else(|| default_seed(&told.target));
-    let target = match find_target(&told.target, scenarios, seed) {
-        Ok((target, notes)) => {
-            notes.iter().try_for_each(|note| writeln!(err, "{note}"))?;
-            target.map(Arc::new)
+    let seed = told
+        .seed
+        .unwrap_or_else(|| target::default_seed(&told.target));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let found = target::find(&told.target, scenarios).and_then(|found| match found {
+        None => Ok((None, None)),
+        Some((mut ready, file)) => {
+            target::announce(&ready, err);
+            let folder = file.parent().unwrap_or(Path::new(""));
+            let meeting = crate::target::prepare(&mut ready, folder, &library, seed);
+            let (started, notes) = runtime.block_on(meeting)?;
+            Ok((Some((ready, notes)), started))
         }
-        Err(error) => return target_error(&error, err),
+    });
+    let (target, started) = match found {
+        Ok((Some((target, notes)), started)) => {
+            notes.iter().try_for_each(|note| writeln!(err, "{note}"))?;
+            (Some(Arc::new(target)), started)
+        }
+        Ok((None, started)) => (None, started),
+        Err(error) => return target::error(&error, err).map(Err),
     };
     let lanes = expand::lanes(&library);
     let filter = Filter {
@@ -58,7 +104,7 @@ pub(super) fn run(
     };
     if let Some(mistake) = filter.unknown_lane(&lanes) {
         writeln!(err, "{mistake}")?;
-        return Ok(EXIT_USAGE);
+        return Ok(Err(EXIT_USAGE));
     }
     let places = Places::look(&lanes);
     let missing = lanes::missing(&lanes, &places);
@@ -66,7 +112,7 @@ pub(super) fn run(
         missing
             .iter()
             .try_for_each(|(_, why)| writeln!(err, "{why}"))?;
-        return Ok(EXIT_RED);
+        return Ok(Err(EXIT_RED));
     }
     let look = Look {
         headed: told.headed,
@@ -76,22 +122,42 @@ pub(super) fn run(
         Ok(found) => found,
         Err(mistake) => {
             writeln!(err, "{mistake}")?;
-            return Ok(EXIT_USAGE);
+            return Ok(Err(EXIT_USAGE));
         }
     };
     let runner = Runner {
         seed,
-        library: Arc::new(library),
+        library,
         strict: told.strict,
         target,
+        started: started.map(Arc::new),
         browsers: Arc::new(browsers),
         turns: Turns::of(&lanes, told.jobs, capacity),
         ..Runner::default()
     };
+    let whole_plan = told.filter.is_empty() && told.lane.is_empty() && shard.is_none();
+    let unmatched = if whole_plan {
+        let can_show = |row: &&Row| runner.not_applicable(row).is_none();
+        let shown: Vec<&Row> = rows.iter().filter(can_show).collect();
+        known::unmatched(runner.listed(), &shown)
+    } else {
+        Vec::new()
+    };
     let chosen = rows.into_iter().filter(|row| filter.chooses(row)).collect();
     let chosen = lanes::in_shard(chosen, shard);
-    let command = command_again(scenarios, &told.target);
-    report(runner, chosen, told, command, out, err)
+    if chosen.is_empty() {
+        writeln!(err, "no row matches; passkey-harness list shows them all")?;
+        return Ok(Err(EXIT_NOTHING));
+    }
+    if let Some(words) = runner.browsers.keys().announcement(&chosen) {
+        writeln!(err, "{words}")?;
+    }
+    Ok(Ok(Prepared {
+        runner: Arc::new(runner),
+        rows: chosen,
+        unmatched,
+        _runtime: runtime,
+    }))
 }
 
 /// Ends every process of the run when it goes.
@@ -105,20 +171,13 @@ impl Drop for Ending {
 
 /// Runs rows and reports them.
 fn report(
-    runner: Runner,
-    rows: Vec<Row>,
+    prepared: &Prepared,
     told: &RunArguments,
     command: String,
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> io::Result<u8> {
-    if rows.is_empty() {
-        writeln!(err, "no row matches; passkey-harness list shows them all")?;
-        return Ok(EXIT_NOTHING);
-    }
-    if let Some(words) = runner.browsers.keys().announcement(&rows) {
-        writeln!(err, "{words}")?;
-    }
+    let runner = &prepared.runner;
     let folder = told.report.clone().unwrap_or_else(|| DEFAULT_REPORT.into());
     let target = runner.target_name().to_owned();
     let create = |folder: &Path| Files::create(folder, &target, &command);
@@ -140,20 +199,18 @@ fn report(
         json.as_mut().map_or(Ok(()), |json| json.event(event))?;
         files.as_mut().map_or(Ok(()), |files| files.event(event))
     };
-    let in_full = told.exact && text && rows.len() == 1;
-    let runner = Arc::new(runner);
-    let (counts, shown) = play(&runner, rows, in_full, &mut report)?;
+    let in_full = told.exact && text && prepared.rows.len() == 1;
+    let (counts, shown) = play(prepared, in_full, &mut report)?;
     write!(out, "{shown}")?;
     if let Some(folder) = &told.report {
         writeln!(err, "report: {}", folder.display())?;
     }
-    Ok(exit_code(&counts))
+    Ok(exit_code(&counts, &prepared.unmatched))
 }
 
 /// Plays rows and reports them; returns the verdicts, and what there is to see of the rows where they are shown in full.
-fn play(
-    runner: &Arc<Runner>,
-    rows: Vec<Row>,
+pub(super) fn play(
+    prepared: &Prepared,
     in_full: bool,
     report: &mut impl FnMut(&Event<'_>) -> io::Result<()>,
 ) -> io::Result<(BTreeMap<Verdict, usize>, String)> {
@@ -161,14 +218,15 @@ fn play(
         .enable_all()
         .build()?;
     let start = Instant::now();
+    let Prepared { runner, rows, .. } = prepared;
     let runnable = rows
         .iter()
         .filter(|row| runner.does_not_run(row).is_none())
         .count();
     report(&Event::Started { runnable })?;
     let tasks: Vec<_> = rows
-        .into_iter()
-        .map(|row| runtime.spawn(one(Arc::clone(runner), row)))
+        .iter()
+        .map(|row| runtime.spawn(one(Arc::clone(runner), row.clone())))
         .collect();
     let mut counts = BTreeMap::new();
     let mut shown = String::new();
@@ -186,6 +244,7 @@ fn play(
     runtime.block_on(runner.browsers.close());
     report(&Event::Finished {
         counts: &counts,
+        unmatched: &prepared.unmatched,
         elapsed: start.elapsed(),
     })?;
     Ok((counts, shown))
@@ -196,11 +255,12 @@ async fn one(runner: Arc<Runner>, row: Row) -> (Row, RowResult) {
     (row, result)
 }
 
-fn exit_code(counts: &BTreeMap<Verdict, usize>) -> u8 {
+/// Returns the exit code of rows that ran; a list of known deviations that says too much is red as well.
+pub(super) fn exit_code(counts: &BTreeMap<Verdict, usize>, unmatched: &[Listed]) -> u8 {
     let executed = counts.keys().any(|verdict| verdict.has_run());
     if counts.contains_key(&Verdict::HarnessError) {
         EXIT_HARNESS
-    } else if counts.keys().any(|verdict| verdict.is_red()) {
+    } else if !unmatched.is_empty() || counts.keys().any(|verdict| verdict.is_red()) {
         EXIT_RED
     } else if executed {
         EXIT_OK
@@ -233,45 +293,4 @@ fn command_again(scenarios: &Path, target: &str) -> String {
         command += &format!(" --target {target}");
     }
     command + " --exact"
-}
-
-/// Finds the target that is named, and what there is to say of it; nothing stands for the embedded one.
-fn find_target(
-    named: &str,
-    scenarios: &Path,
-    seed: u64,
-) -> Result<(Option<ReadyTarget>, Vec<String>), TargetError> {
-    if named == EMBEDDED {
-        return Ok((None, Vec::new()));
-    }
-    let in_folder = scenarios.join("targets").join(format!("{named}.yaml"));
-    let file = if in_folder.exists() {
-        in_folder
-    } else {
-        PathBuf::from(named)
-    };
-    let mut target = target::load(&file)?;
-    let runtime = tokio::runtime::Runtime::new().map_err(TargetError::Runtime)?;
-    let notes = runtime.block_on(target.meet(seed))?;
-    Ok((Some(target), notes))
-}
-
-fn target_error(error: &TargetError, err: &mut impl Write) -> std::io::Result<u8> {
-    writeln!(err, "{error}")?;
-    Ok(match error {
-        TargetError::File(_) | TargetError::Secret { .. } => EXIT_BAD_FILE,
-        TargetError::Unreachable { .. } => EXIT_UNREACHABLE,
-        TargetError::Runtime(_) => EXIT_HARNESS,
-    })
-}
-
-/// A target that runs on its own keeps what it is given: the same credential IDs would be refused the second time.
-fn default_seed(target: &str) -> u64 {
-    if target == EMBEDDED {
-        return 0;
-    }
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| {
-        since.as_secs() << 20 | u64::from(since.subsec_micros())
-    })
 }

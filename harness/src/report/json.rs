@@ -40,7 +40,8 @@ impl<W: Write> Reporter for JsonLines<W> {
 pub fn to_json(row: &Row, result: &RowResult, target: &str) -> Value {
     let ran = result.records.len();
     let stopped_early = ran > 0 && ran < row.steps.len();
-    let decided = if stopped_early || result.judgement.verdict.is_red() {
+    let disagrees = result.judgement.verdict.is_red() || result.known.is_some();
+    let decided = if stopped_early || disagrees {
         ran.checked_sub(1)
     } else {
         row.steps
@@ -62,6 +63,9 @@ pub fn to_json(row: &Row, result: &RowResult, target: &str) -> Value {
         "reason": outcome.map(Outcome::reasons).unwrap_or_default(),
         "verdict": result.judgement.verdict,
         "because": result.judgement.because,
+        "known": result.known.as_ref().map(|known| json!({
+            "of": known.of, "found": known.found, "link": known.link,
+        })),
         "severity": row.grounds.severity,
         "basis": row.grounds.basis,
         "spec": row.grounds.spec,

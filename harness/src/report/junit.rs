@@ -2,11 +2,17 @@
 
 use std::{collections::BTreeMap, io, time::Duration};
 
-use passkey_model::{row::Row, verdict::Verdict};
+use passkey_model::{
+    row::Row,
+    verdict::{Verdict, known::Listed},
+};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::{Event, Reporter, failure};
+use super::{Event, Reporter, failure, matches_nothing};
 use crate::run::RowResult;
+
+/// The test suite of the list of known deviations itself.
+const KNOWN: &str = "known-deviations";
 
 /// Gathers test cases, to be written at the end.
 #[derive(Debug)]
@@ -49,10 +55,28 @@ impl Reporter for Junit {
                     &self.command,
                 ));
             }
-            Event::Finished { elapsed, .. } => self.elapsed = *elapsed,
+            Event::Finished {
+                elapsed, unmatched, ..
+            } => {
+                self.elapsed = *elapsed;
+                let cases = unmatched.iter().map(unmatched_case);
+                let cases: Vec<_> = cases.collect();
+                if !cases.is_empty() {
+                    self.suites.insert(KNOWN, cases);
+                }
+            }
         }
         Ok(())
     }
+}
+
+/// A known deviation that no row can show.
+fn unmatched_case(listed: &Listed) -> TestCase {
+    let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+    status.set_message(matches_nothing(listed));
+    let mut case = TestCase::new(listed.deviation.rows.to_string(), status);
+    case.set_classname(KNOWN);
+    case
 }
 
 fn case(row: &Row, result: &RowResult, command: &str) -> TestCase {
@@ -65,7 +89,9 @@ fn case(row: &Row, result: &RowResult, command: &str) -> TestCase {
         status
     };
     let status = match result.judgement.verdict {
-        Verdict::Conforms | Verdict::Observed => TestCaseStatus::success(),
+        Verdict::Conforms | Verdict::Observed | Verdict::KnownDeviation => {
+            TestCaseStatus::success()
+        }
         Verdict::Deviates | Verdict::Inconclusive => non_success(NonSuccessKind::Failure),
         Verdict::HarnessError => non_success(NonSuccessKind::Error),
         Verdict::NotApplicable | Verdict::Blocked => {
@@ -77,5 +103,9 @@ fn case(row: &Row, result: &RowResult, command: &str) -> TestCase {
     let mut case = TestCase::new(row.name.to_string(), status);
     case.set_classname(format!("{}::{}", row.suite.name(), row.scenario));
     case.set_time(result.duration);
+    if let Some(known) = &result.known {
+        case.add_property(("known-deviation", known.of.name()));
+        case.set_system_out(because);
+    }
     case
 }

@@ -8,7 +8,9 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{Event, Reporter, counted, failure, files::write_files};
+use passkey_model::target::Whose;
+
+use super::{Event, Reporter, counted, failure, files::write_files, matches_nothing};
 
 /// Tells a person how a run goes.
 pub struct Terminal<O, E> {
@@ -23,6 +25,8 @@ pub struct Terminal<O, E> {
     bar: Option<ProgressBar>,
     red: usize,
     reasons: BTreeMap<String, usize>,
+    /// How many deviations are known, by whose they are.
+    known: BTreeMap<Whose, usize>,
 }
 
 impl<O: Write, E: Write> Terminal<O, E> {
@@ -43,6 +47,7 @@ impl<O: Write, E: Write> Terminal<O, E> {
                 .then(|| ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())),
             red: 0,
             reasons: BTreeMap::new(),
+            known: BTreeMap::new(),
         }
     }
 
@@ -70,6 +75,9 @@ impl<O: Write, E: Write> Terminal<O, E> {
             return Ok(());
         }
         self.red += usize::from(verdict.is_red());
+        if let Some(known) = &result.known {
+            *self.known.entry(known.of).or_default() += 1;
+        }
         match &self.bar {
             Some(bar) => {
                 bar.set_message(format!("{} red", self.red));
@@ -77,7 +85,7 @@ impl<O: Write, E: Write> Terminal<O, E> {
             }
             None => {
                 if let Some(out) = &mut self.out {
-                    writeln!(out, "{:<13} {}", verdict.name(), row.name)?;
+                    writeln!(out, "{:<15} {}", verdict.name(), row.name)?;
                 }
             }
         }
@@ -101,7 +109,11 @@ impl<O: Write, E: Write> Reporter for Terminal<O, E> {
                 Ok(())
             }
             Event::Judged { row, result } => self.judged(row, result),
-            Event::Finished { counts, elapsed } => {
+            Event::Finished {
+                counts,
+                unmatched,
+                elapsed,
+            } => {
                 if let Some(bar) = self.bar.take() {
                     bar.finish_and_clear();
                 }
@@ -110,6 +122,15 @@ impl<O: Write, E: Write> Reporter for Terminal<O, E> {
                 }
                 for (reason, count) in &self.reasons {
                     writeln!(self.err, "{count:>5}  {reason}")?;
+                }
+                if !self.known.is_empty() {
+                    writeln!(self.err, "known deviations:")?;
+                }
+                for (of, count) in &self.known {
+                    writeln!(self.err, "{count:>5}  of the {of}")?;
+                }
+                for listed in *unmatched {
+                    writeln!(self.err, "{}", matches_nothing(listed))?;
                 }
                 let rows: usize = counts.values().sum();
                 let seconds = elapsed.as_secs_f64();

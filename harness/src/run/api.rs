@@ -1,48 +1,52 @@
-//! The api driver: our HTTP client, in the dialect of the reference relying party's L3 JSON API.
+//! The api driver: our HTTP client, with a session for each user, in the words of the reference relying party's L3 JSON API; what
+//! another relying party is told instead is in [`speech`](super::speech).
 
 use std::{
-    collections::BTreeMap,
-    future::poll_fn,
+    collections::{BTreeMap, btree_map::Entry},
     net::SocketAddr,
-    pin::{Pin, pin},
     sync::Arc,
-    task::Poll,
 };
 
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::{
-    Method, Request,
-    body::Bytes,
-    client::conn::http1::{self, Connection, SendRequest},
-    header,
-};
-use hyper_util::rt::TokioIo;
+use hyper::{HeaderMap, Method, header};
 use passkey_model::{
     target::Answered,
     verdict::{Outcome, Reason},
 };
 use serde_json::Value;
-use tokio::{net::TcpStream, time::timeout};
 
-use super::REQUEST_LIMIT;
+pub(crate) use super::http::ConnectError;
+use super::{
+    command::Shell,
+    http::{LARGE_REQUEST, Link, Message},
+    speech::{OfRow, Speech, unclear},
+};
 use crate::target::ReadyTarget;
 
-pub(super) const LARGEST_ANSWER: usize = 1024 * 1024;
-/// A request that is larger may be refused before it was read: by 413, or by closing the connection on it, which one of the two a
-/// client sees is left to chance (RFC 9110, 15.5.14).
-const LARGE_REQUEST: usize = 1024 * 1024;
+/// How many cookies a session may have; browsers keep about as many of a site.
+const MOST_COOKIES: usize = 180;
+
+/// What stands for the cookie of the application around a library.
+const SESSION: &str = "session";
+
+/// The cookies of a session, by name.
+pub(super) type Jar = BTreeMap<String, String>;
 
 /// A connection to a relying party, with a session for each user.
 pub(super) struct Api {
-    address: SocketAddr,
-    sender: SendRequest<Full<Bytes>>,
-    /// What reads and writes; nothing once it has ended.
-    connection: Option<Connection<TokioIo<TcpStream>, Full<Bytes>>>,
-    host: String,
-    sessions: BTreeMap<String, String>,
+    line: Line,
+    sessions: BTreeMap<String, Jar>,
     /// The status and the body of the last answer.
     answered: (u16, Vec<u8>),
     reader: Reader,
+    /// How a relying party is told everything that speaks otherwise than the reference relying party.
+    speech: Option<Speech>,
+}
+
+/// What requests go through.
+enum Line {
+    Http(Box<Link>),
+    /// An adapter answers them, with the application around it.
+    Command(Shell),
 }
 
 /// Knows how a relying party says that it refuses.
@@ -78,45 +82,86 @@ impl Answer {
     }
 }
 
-/// A connection that could not be made.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot connect to the relying party at {address}: {cause}")]
-pub(crate) struct ConnectError {
-    address: SocketAddr,
-    cause: String,
-}
-
 impl Api {
+    /// Connects; a target may have to be asked for what the row wants.
     pub(super) async fn connect(
         address: SocketAddr,
         host: &str,
         reader: Reader,
+        row: &OfRow,
     ) -> Result<Self, ConnectError> {
-        let (sender, connection) = open(address).await?;
+        let target = match &reader {
+            Reader::Reference => None,
+            Reader::Target(target) => Some(target),
+        };
+        let speech = target.and_then(|target| Speech::of(target, row));
+        let adapters = target.and_then(|target| Some((target, target.adapters.as_ref()?)));
+        let line = match adapters {
+            Some((target, adapters)) => Line::Command(Shell::new(adapters, target, row).await),
+            None => Line::Http(Box::new(Link::connect(address, host).await?)),
+        };
         Ok(Self {
-            address,
-            sender,
-            connection: Some(connection),
-            host: host.to_owned(),
+            line,
             sessions: BTreeMap::new(),
             answered: (0, Vec::new()),
             reader,
+            speech,
         })
     }
 
     /// Makes a second connection with the same sessions.
-    pub(super) async fn twin(&self, address: SocketAddr) -> Result<Self, ConnectError> {
-        let mut twin = Self::connect(address, &self.host, self.reader.clone()).await?;
+    pub(super) async fn twin(&self) -> Result<Self, ConnectError> {
+        let line = match &self.line {
+            Line::Http(link) => Line::Http(Box::new(link.again(link.host()).await?)),
+            Line::Command(shell) => Line::Command(shell.clone()),
+        };
+        let mut twin = self.with(line);
         twin.sessions.clone_from(&self.sessions);
         Ok(twin)
     }
 
+    /// Connects to another host of the same server, without a session.
+    pub(super) async fn at_host(&self, host: &str) -> Result<Self, ConnectError> {
+        let line = match &self.line {
+            Line::Http(link) => Line::Http(Box::new(link.again(host).await?)),
+            Line::Command(shell) => Line::Command(shell.clone()),
+        };
+        Ok(self.with(line))
+    }
+
+    fn with(&self, line: Line) -> Self {
+        Self {
+            line,
+            sessions: BTreeMap::new(),
+            answered: (0, Vec::new()),
+            reader: self.reader.clone(),
+            speech: self.speech.clone(),
+        }
+    }
+
+    /// Returns why a library cannot show what the row is about, if it came to that.
+    pub(super) async fn not_shown(&self) -> Option<String> {
+        match &self.line {
+            Line::Http(_) => None,
+            Line::Command(shell) => shell.skipped().await,
+        }
+    }
+
     pub(super) fn forget(&mut self, user: &str) {
         self.sessions.remove(user);
+        if let Some(speech) = &mut self.speech {
+            speech.forget(user);
+        }
     }
 
     pub(super) fn has_session(&self, user: &str) -> bool {
         self.sessions.contains_key(user)
+    }
+
+    /// Returns the name under which the relying party knows a user.
+    pub(super) fn name_of(&mut self, user: &str) -> String {
+        let speech = self.speech.as_mut();
+        speech.map_or_else(|| user.to_owned(), |speech| speech.name_of(user))
     }
 
     /// Returns the status and the body of the last answer.
@@ -124,14 +169,14 @@ impl Api {
         (self.answered.0, &self.answered.1)
     }
 
-    /// Returns the cookie of a user's session.
-    pub(super) fn cookie(&self, user: &str) -> Option<&String> {
+    /// Returns the cookies of a user's session.
+    pub(super) fn cookies(&self, user: &str) -> Option<&Jar> {
         self.sessions.get(user)
     }
 
-    /// Puts a cookie in the place of a user's session.
-    pub(super) fn keep(&mut self, user: &str, cookie: String) {
-        self.sessions.insert(user.to_owned(), cookie);
+    /// Puts cookies in the place of a user's session.
+    pub(super) fn keep(&mut self, user: &str, cookies: Jar) {
+        self.sessions.insert(user.to_owned(), cookies);
     }
 
     pub(super) async fn get(&mut self, user: &str, path: &str) -> Answer {
@@ -171,6 +216,7 @@ impl Api {
         }
     }
 
+    /// Says something in the relying party's own words.
     async fn exchange(
         &mut self,
         method: Method,
@@ -178,93 +224,75 @@ impl Api {
         path: &str,
         body: &Value,
     ) -> Result<Answered, Outcome> {
-        let mut request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(header::HOST, &self.host)
-            .header(header::CONTENT_TYPE, "application/json");
-        if let Some(session) = self.sessions.get(user) {
-            request = request.header(header::COOKIE, session);
+        if let Line::Command(shell) = &self.line {
+            // There are no cookies: whoever asks has a session from then on.
+            let jar = self.sessions.entry(user.to_owned()).or_default();
+            let session = jar.entry(SESSION.to_owned());
+            let session = session.or_insert_with(|| shell.new_session());
+            return shell.say(&method, session, path, body).await;
         }
-        let written = match body {
-            Value::Null => Vec::new(),
-            // JSON that is a value already can always be written.
-            body => serde_json::to_vec(body).unwrap_or_default(),
+        if let Some(mut speech) = self.speech.take() {
+            let said = speech.say(self, &method, user, path, body).await;
+            self.speech = Some(speech);
+            return said;
+        }
+        let message = Message::json(method, path, body);
+        self.carry(user, message).await.map(|(said, _)| said)
+    }
+
+    /// Sends a message with a user's cookies, and keeps those that the answer sets.
+    pub(super) async fn carry(
+        &mut self,
+        user: &str,
+        mut message: Message,
+    ) -> Result<(Answered, HeaderMap), Outcome> {
+        if let Some(jar) = self.sessions.get(user) {
+            let pairs: Vec<String> = jar
+                .iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect();
+            message
+                .headers
+                .push((header::COOKIE.to_string(), pairs.join("; ")));
+        }
+        let size = message.body.len();
+        let Line::Http(link) = &mut self.line else {
+            return Err(unclear("an adapter hears no HTTP".to_owned()));
         };
-        let crashed = |how: String| Outcome::Crashed { how };
-        // It may have been closed since the last answer, which is no crash.
-        if let Some(open) = &mut self.connection
-            && poll_fn(|context| Poll::Ready(Pin::new(&mut *open).poll(context).is_ready())).await
-        {
-            self.connection = None;
-        }
-        if self.connection.is_none() {
-            let opened = open(self.address).await;
-            let (sender, connection) = opened.map_err(|error| crashed(error.to_string()))?;
-            self.sender = sender;
-            self.connection = Some(connection);
-        }
-        let size = written.len();
-        let request = request
-            .body(Full::new(Bytes::from(written)))
-            .map_err(|error| crashed(format!("the request cannot be made: {error}")))?;
-        let exchange = async {
-            // A request that is sent before the connection is polled for the first time is cancelled.
-            self.sender
-                .ready()
-                .await
-                .map_err(|error| error.to_string())?;
-            let response = self
-                .sender
-                .send_request(request)
-                .await
-                .map_err(|error| error.to_string())?;
-            let (head, body) = response.into_parts();
-            let body = Limited::new(body, LARGEST_ANSWER)
-                .collect()
-                .await
-                .map_err(|error| error.to_string())?;
-            Ok::<_, String>((head, body.to_bytes()))
+        let (said, headers) = match link.exchange(message).await {
+            Ok(received) => received,
+            Err(Outcome::Crashed { how }) if size > LARGE_REQUEST => {
+                return Err(too_large(size, &how));
+            }
+            Err(outcome) => return Err(outcome),
         };
-        let driven = timeout(REQUEST_LIMIT, drive(&mut self.connection, exchange)).await;
-        if size > LARGE_REQUEST {
-            // Whether or not it was read to its end, the next request has a connection of its own.
-            self.connection = None;
-        }
-        let (head, body) = match driven {
-            Err(_) => return Err(Outcome::Hung),
-            Ok(Err(error)) if size > LARGE_REQUEST => return Err(too_large(size, &error)),
-            Ok(Err(error)) => return Err(crashed(error)),
-            Ok(Ok(answer)) => answer,
-        };
-        if size > LARGE_REQUEST && head.status == 413 && !matches!(self.reader, Reader::Reference) {
+        if size > LARGE_REQUEST && said.status == 413 && !matches!(self.reader, Reader::Reference) {
             return Err(too_large(size, "status 413"));
         }
-        let text = |name| head.headers.get(name).and_then(|value| value.to_str().ok());
-        if let Some(pair) = text(header::SET_COOKIE).and_then(|cookie| cookie.split(';').next()) {
-            self.sessions.insert(user.to_owned(), pair.to_owned());
+        let set = headers.get_all(header::SET_COOKIE);
+        for cookie in set.iter().filter_map(|cookie| cookie.to_str().ok()) {
+            keep_cookie(&mut self.sessions, user, cookie);
         }
-        let content_type = text(header::CONTENT_TYPE).unwrap_or_default();
-        Ok(Answered::new(head.status.as_u16(), content_type, &body))
+        Ok((said, headers))
     }
 }
 
-type Opened = (
-    SendRequest<Full<Bytes>>,
-    Connection<TokioIo<TcpStream>, Full<Bytes>>,
-);
-
-async fn open(address: SocketAddr) -> Result<Opened, ConnectError> {
-    let failed = |cause: String| ConnectError { address, cause };
-    let stream = timeout(REQUEST_LIMIT, TcpStream::connect(address)).await;
-    let stream = stream
-        .map_err(|_| failed("time-out".to_owned()))?
-        .map_err(|error| failed(error.to_string()))?;
-    stream
-        .set_nodelay(true)
-        .map_err(|error| failed(error.to_string()))?;
-    let opened = http1::handshake(TokioIo::new(stream)).await;
-    opened.map_err(|error| failed(error.to_string()))
+/// Keeps a cookie of `Set-Cookie` in a user's session; an empty one is taken away.
+fn keep_cookie(sessions: &mut BTreeMap<String, Jar>, user: &str, cookie: &str) {
+    let pair = cookie.split(';').next().unwrap_or_default();
+    let Some((name, value)) = pair.split_once('=') else {
+        return;
+    };
+    let (name, value) = (name.trim().to_owned(), value.trim().to_owned());
+    let jar = match sessions.entry(user.to_owned()) {
+        Entry::Vacant(_) if value.is_empty() => return,
+        entry => entry.or_default(),
+    };
+    if value.is_empty() {
+        jar.remove(&name);
+    } else if jar.len() < MOST_COOKIES || jar.contains_key(&name) {
+        jar.insert(name, value);
+    }
 }
 
 /// A request was refused for its size.
@@ -273,25 +301,6 @@ fn too_large(size: usize, how: &str) -> Outcome {
         reasons: vec![Reason::Unknown],
         message: format!("a request of {size} bytes is not taken: {how}"),
     }
-}
-
-/// Lets a connection read and write for as long as an exchange takes.
-///
-/// A task of its own would do it too, at the price of waking another thread twice a request.
-async fn drive<T>(
-    connection: &mut Option<Connection<TokioIo<TcpStream>, Full<Bytes>>>,
-    exchange: impl Future<Output = T>,
-) -> T {
-    let mut exchange = pin!(exchange);
-    if let Some(open) = connection {
-        tokio::select! {
-            biased;
-            answer = &mut exchange => return answer,
-            // What went wrong shows in the exchange.
-            _ = open => *connection = None,
-        }
-    }
-    exchange.await
 }
 
 impl Reader {
@@ -308,7 +317,7 @@ impl Reader {
             return Answer::Refused(refused);
         }
         match (said.status, json, self) {
-            (200..=299, Some(json), _) => Answer::Json(json),
+            (_, Some(json), _) if said.is_success() => Answer::Json(json),
             (200..=299, None, _) => Answer::crashed(format!("status {} without JSON", said.status)),
             (500..=599, ..) => Answer::crashed(said.to_string()),
             (400 | 403 | 413, Some(json), Self::Reference) if json.get("error").is_some() => {

@@ -11,7 +11,7 @@ use passkey_model::{
         Algorithm, AttestationKind, AuthenticatorModel, Engine, SignCounter, Transport,
         UserVerification,
     },
-    scenario::{CeremonyKind, PerCeremony},
+    scenario::{CeremonyKind, PerCeremony, RelyingPartySettings},
     target::{Answered, Refusing},
 };
 use serde_json::{Value, json};
@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use super::{
     api::{Answer, Api, ConnectError, Reader},
     play::path,
+    speech::OfRow,
 };
 use crate::target::ReadyTarget;
 
@@ -26,7 +27,7 @@ const USER: &str = "alice";
 /// Base64url, as challenges are.
 const NOBODYS_CHALLENGE: &str = "dGhpcyBjaGFsbGVuZ2Ugd2FzIG5ldmVyIGdpdmVuIG91dA";
 /// A bit of an ECDSA signature that is of its first number, not of the encoding around it.
-const BIT: u64 = 200;
+pub(super) const BIT: u64 = 200;
 
 /// How a target refuses.
 #[derive(Debug)]
@@ -45,7 +46,13 @@ pub(crate) async fn learn(target: &ReadyTarget, seed: u64) -> Result<Learned, Co
     let file = &target.file;
     let reader = Reader::Target(Arc::new(target.clone()));
     let mut lesson = Lesson {
-        api: Api::connect(file.address, file.host(), reader).await?,
+        api: Api::connect(
+            target.address,
+            file.host(),
+            reader,
+            &of_lesson(target, seed),
+        )
+        .await?,
         target,
         seed: Seed::new(seed, "how a target refuses"),
     };
@@ -71,8 +78,16 @@ pub(crate) async fn learn(target: &ReadyTarget, seed: u64) -> Result<Learned, Co
     })
 }
 
+/// Returns what the lessons want, whose users are theirs alone where rows have users of their own.
+fn of_lesson(target: &ReadyTarget, seed: u64) -> OfRow {
+    OfRow {
+        users: format!("{seed:010x}"),
+        settings: target.file.wanted(&RelyingPartySettings::default()),
+    }
+}
+
 /// Returns what any relying party takes: a passkey without attestation that verifies its user.
-fn model() -> AuthenticatorModel {
+pub(super) fn model() -> AuthenticatorModel {
     AuthenticatorModel {
         aaguid: Aaguid::ZERO,
         backup_eligible: false,
@@ -114,7 +129,7 @@ impl Lesson<'_> {
     /// Registers as one should, and signs in with a signature of which one bit is inverted.
     async fn wrong_signature(&mut self) -> Result<Refusing, String> {
         let (mut key, said) = self.register("wrong signature", None).await?;
-        if !is_success(&said) {
+        if !said.is_success() {
             return Err(format!(
                 "a registration without fault was answered with {said}"
             ));
@@ -187,13 +202,9 @@ fn done(answer: Answer) -> Result<Value, String> {
     }
 }
 
-fn is_success(said: &Answered) -> bool {
-    (200..=299).contains(&said.status)
-}
-
 /// Takes an answer for a refusal, unless it is another thing.
 fn refusal(said: &Answered, what: &str) -> Result<Refusing, String> {
-    if is_success(said) {
+    if said.is_success() {
         return Err(format!("it took {what}: {said}"));
     }
     Refusing::like(said).ok_or_else(|| format!("{what} was answered with {said}"))

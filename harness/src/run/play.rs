@@ -33,7 +33,7 @@ use passkey_model::{
     row::{Row, Step},
     scenario::{Action, CeremonyKind, StepSpec},
     transcript::{Message, StepRecord},
-    verdict::{Judgement, Outcome, aftermath::Aftermath},
+    verdict::{Judgement, Outcome, Verdict, aftermath::Aftermath},
 };
 use passkey_reference_rp::{Recorded, policy::UnknownSwitch};
 use serde_json::{Value, json};
@@ -41,14 +41,16 @@ use tokio::sync::oneshot;
 
 use super::{
     Browsers, Evidence, Runner,
-    api::{Answer, Api, ConnectError},
-    evidence,
+    api::{Answer, Api, ConnectError, Jar},
+    command, evidence,
     site::RowSite,
+    speech::OfRow,
 };
 use canary::Canary;
 pub(crate) use ceremony::ceremony_of;
 pub(super) use ceremony::path;
 use keys::KeyRing;
+pub(crate) use metadata::of_models;
 use native::Native;
 use page::OnPage;
 use rp::Rp;
@@ -101,6 +103,13 @@ pub(super) async fn play(runner: &Runner, row: &Row) -> Result<Played, PlayError
     let otherwise = |why| format!("the row is not about what it says: {why}");
     let fault = broken.clone().or_else(|| unfaithful.map(otherwise));
     let judgement = runner.judge(row, &records, &player.aftermaths, fault);
+    let judgement = match player.api.not_shown().await {
+        Some(because) if shows_not(&records, &because) => Judgement {
+            verdict: Verdict::NotApplicable,
+            because,
+        },
+        _ => judgement,
+    };
     let is_red = judgement.verdict.is_red();
     let evidence = match page {
         Some(page) => {
@@ -122,6 +131,12 @@ pub(super) async fn play(runner: &Runner, row: &Row) -> Result<Played, PlayError
         judgement,
         evidence,
     })
+}
+
+/// Tells whether a step came to what a library cannot show; what is tried beside the steps does not matter.
+fn shows_not(records: &[StepRecord], why: &str) -> bool {
+    let outcome = command::not_shown(why);
+    records.iter().any(|record| record.outcome == outcome)
 }
 
 /// Takes a browser for a row, and shows it the row's relying party. A row that fails does not give its browser back.

@@ -23,7 +23,8 @@ use tokio::{
 
 use super::{
     REQUEST_LIMIT,
-    api::{Answer, LARGEST_ANSWER, Reader},
+    api::{Answer, Reader},
+    http::LARGEST_ANSWER,
 };
 use crate::browser::{Request, Response, Site};
 

@@ -85,7 +85,7 @@ impl Fake {
 /// Returns a challenge that was not given out before: base64url of 32 bytes.
 fn challenge(app: &App) -> String {
     let mut given = app.given.lock().unwrap();
-    let challenge = format!("{:0>43}", given.len());
+    let challenge = format!("{:0>42}A", given.len());
     given.push(challenge.clone());
     challenge
 }

@@ -174,12 +174,17 @@ impl Point<'_> {
             spec.credential = Some("control".to_owned());
         }
         spec.mutation = chosen.mutation.cloned().or(spec.mutation);
-        let reason: Reason = self.case.step.of(self.ceremony).parse().map_err(|error| {
-            ExpandError::new(
-                self.place.clone(),
-                format!("step of {}: {error}", self.ceremony.name()),
-            )
-        })?;
+        let read = |member: &str, text: &String| {
+            text.parse::<Reason>().map_err(|error| {
+                let of = self.ceremony.name();
+                ExpandError::new(self.place.clone(), format!("{member} of {of}: {error}"))
+            })
+        };
+        let reason = read("step", self.case.step.of(self.ceremony))?;
+        let others = self.case.or.of(self.ceremony).iter();
+        let as_right = others
+            .map(|other| read("or", other))
+            .collect::<Result<_, _>>()?;
         if spec.options.is_some()
             && !matches!(self.case.expect, Expected::Accepted | Expected::Reported)
         {
@@ -198,6 +203,7 @@ impl Point<'_> {
             role: Role::Subject,
             expect: self.case.expect,
             reasons,
+            as_right,
             error: None,
         })
     }

@@ -342,6 +342,7 @@ impl MatrixCell<'_> {
             role,
             expect,
             reasons: reasons(clauses),
+            as_right: Vec::new(),
             error: None,
         }
     }
@@ -365,6 +366,7 @@ impl MatrixCell<'_> {
             role: Role::Control,
             expect: Expected::Accepted,
             reasons: Vec::new(),
+            as_right: Vec::new(),
             error: None,
         }
     }
@@ -380,6 +382,7 @@ fn control_sign_in(pair: &ContextPair) -> Step {
         role: Role::Control,
         expect: Expected::Accepted,
         reasons: Vec::new(),
+        as_right: Vec::new(),
         error: None,
     }
 }

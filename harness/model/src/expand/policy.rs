@@ -65,6 +65,7 @@ fn row(
         role: Role::Subject,
         expect: case.expect,
         reasons: reasons(&place, case)?,
+        as_right: Vec::new(),
         error: case.error.clone(),
     });
     for step in &steps {
@@ -138,6 +139,7 @@ pub(super) fn control(spec: StepSpec) -> Step {
             (false, false) => Expected::Accepted,
         },
         reasons: Vec::new(),
+        as_right: Vec::new(),
         error: None,
         spec,
     }

@@ -224,6 +224,10 @@ pub struct Case {
     pub expect: Expected,
     /// The step of the specification that decides, by ceremony: `reg.7`, `auth.10`.
     pub step: PerCeremony<String>,
+    /// Other steps that are as right on a relying party that reads in another order, because what the case changes is wrong there
+    /// too; the embedded one has to name the step.
+    #[serde(default)]
+    pub or: PerCeremony<Vec<String>>,
     /// Why the case may be red.
     pub basis: Basis,
     /// How bad it is when it is.
@@ -262,8 +266,10 @@ pub enum Feature {
     Records,
     /// Its users see and delete their passkeys.
     Management,
-    /// It trusts the test CA, and uses its metadata.
+    /// It trusts the test CA.
     TrustAnchors,
+    /// It knows models by their metadata, and takes no attestation of others.
+    Metadata,
     /// It takes `mediation: conditional` into account when it registers.
     ConditionalCreate,
     /// Accounts with a password, to which a passkey is the second factor.
@@ -289,6 +295,10 @@ pub enum Feature {
     RsaExponent3,
     /// Accounts can be disabled.
     DisabledAccounts,
+    /// It refuses attestation whose chain leads nowhere, though it takes passkeys that are not attested.
+    RefusesUntrustedAttestation,
+    /// It takes attestation whose chain leads nowhere, as a passkey that is not attested.
+    TakesUntrustedAttestation,
 }
 
 /// Describes one of several changes that show the same.

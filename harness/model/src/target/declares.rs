@@ -4,13 +4,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::{Driver, Target};
 use crate::{
-    Stage,
+    Operation, Stage,
     library::{Library, ProviderInContext},
     provider::{AttestationKind, PasskeyType},
     row::{Role, Row, Step},
     scenario::{
-        Action, Feature, Mediation, OptionsProperty, RelyingPartySettings, StepSpec, UserSpec,
+        Action, Feature, Meanwhile, Mediation, OptionsProperty, RelyingPartySettings, StepSpec,
+        UserSpec,
     },
 };
 
@@ -20,6 +22,8 @@ const USUAL_FEATURES: [Feature; 3] = [
     Feature::Usernameless,
     Feature::SeveralPasskeys,
 ];
+/// What every relying party has in which users give their names first, as FIDO's conformance API wants it.
+const USUAL_BY_NAME: [Feature; 2] = [Feature::UsernameFlow, Feature::SeveralPasskeys];
 
 /// The settings that rows presume where they do not name them, with the steps that they decide.
 const PRESUMED: [(&str, &str, &[&str]); 5] = [
@@ -34,6 +38,12 @@ const PRESUMED: [(&str, &str, &[&str]); 5] = [
     ("omit-allow-credentials", "false", &["auth.5"]),
 ];
 
+/// The label of `alg` in a COSE key (RFC 9052, 7.1).
+const ALGORITHM_LABEL: &str = "3";
+
+/// The settings that whoever asks for options chooses in FIDO's conformance API, and in the protocol of adapters.
+const CHOSEN_WHEN_ASKING: [&str; 2] = ["user-verification", "attestation"];
+
 /// States what a target is like.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -41,7 +51,7 @@ pub struct Declares {
     /// How it is set up: a row that names a setting runs only where the same is declared.
     #[serde(default)]
     pub relying_party: RelyingPartySettings,
-    /// What it has; `username-flow`, `usernameless` and `several-passkeys` when left out.
+    /// What it has; `username-flow`, `several-passkeys` and, but for the driver `fido-api`, `usernameless` when left out.
     #[serde(default)]
     pub features: Option<Vec<Feature>>,
     /// Whether it means to pass FIDO's conformance tests; otherwise what only they demand is observed, and not red.
@@ -50,7 +60,9 @@ pub struct Declares {
 }
 
 /// Says what a row sets that only the embedded relying party can be told.
-pub(super) fn to_be_told(row: &Row) -> Option<&'static str> {
+///
+/// A target that has users of their own for every row knows no passkeys of a user but the row's.
+pub(super) fn to_be_told(row: &Row, target: &Target) -> Option<&'static str> {
     let of_step = |step: &Step| {
         let spec = &step.spec;
         let moves_clock = spec.action == Action::AdvanceClock || spec.wait_seconds.is_some();
@@ -61,8 +73,9 @@ pub(super) fn to_be_told(row: &Row) -> Option<&'static str> {
             () if spec.action == Action::SetUser => Some("users"),
             () if spec.stored.is_some() => Some("view of records"),
             () if spec.action == Action::Read => Some("view of records and sessions"),
-            () if counts_passkeys(spec) => Some("users"),
+            () if counts_passkeys(spec) && !target.has_fresh_users() => Some("users"),
             () if spec.tenant.is_some() => Some("tenants"),
+            () if signs_out(spec) && !target.signs_out() => Some("end of a session"),
             () => None,
         }
     };
@@ -75,6 +88,12 @@ pub(super) fn to_be_told(row: &Row) -> Option<&'static str> {
     }
 }
 
+/// Tells whether somebody signs out in a step, or meanwhile.
+fn signs_out(spec: &StepSpec) -> bool {
+    let meanwhile = spec.request.as_ref().and_then(|request| request.meanwhile);
+    spec.action == Action::SignOut || meanwhile == Some(Meanwhile::SignOut)
+}
+
 /// Tells whether a step is about all passkeys of a user, who on a target that keeps them has others than the row's.
 fn counts_passkeys(spec: &StepSpec) -> bool {
     let property = spec.options.as_ref().map(|options| options.property);
@@ -85,24 +104,29 @@ fn counts_passkeys(spec: &StepSpec) -> bool {
 }
 
 impl Declares {
-    pub(super) fn has(&self, feature: Feature) -> bool {
+    pub(super) fn has(&self, feature: Feature, driver: Driver) -> bool {
+        let usual: &[Feature] = match driver {
+            Driver::Reference | Driver::Json | Driver::Command => &USUAL_FEATURES,
+            Driver::FidoApi => &USUAL_BY_NAME,
+        };
         let features = self.features.as_deref();
-        features.unwrap_or(&USUAL_FEATURES).contains(&feature)
+        features.unwrap_or(usual).contains(&feature)
     }
 
     /// Says what a row needs and the target does not declare; nothing when it declares all of it.
-    pub(super) fn lacks(&self, library: &Library, row: &Row) -> Option<String> {
-        self.lacks_a_feature(row)
-            .or_else(|| self.lacks_a_setting(row))
+    pub(super) fn lacks(&self, library: &Library, row: &Row, driver: Driver) -> Option<String> {
+        self.lacks_a_feature(row, driver)
+            .or_else(|| self.lacks_a_setting(row, driver))
             .or_else(|| self.has_outputs(row))
             .or_else(|| self.refuses_a_provider(library, row))
+            .or_else(|| self.offers_no_such_algorithm(row))
     }
 
-    fn lacks_a_feature(&self, row: &Row) -> Option<String> {
+    fn lacks_a_feature(&self, row: &Row, driver: Driver) -> Option<String> {
         let missing = |feature: &Feature| {
-            (!self.has(*feature)).then(|| format!("does not declare {}", word(feature)))
+            (!self.has(*feature, driver)).then(|| format!("does not declare {}", word(feature)))
         };
-        let named = |spec: &StepSpec| spec.username || !self.has(Feature::Usernameless);
+        let named = |spec: &StepSpec| spec.username || !self.has(Feature::Usernameless, driver);
         let gives_name = |step: &Step| step.spec.action == Action::SignIn && named(&step.spec);
         let gives_none = |step: &Step| {
             let spec = &step.spec;
@@ -147,10 +171,19 @@ impl Declares {
         row.steps.iter().filter(|_| asks).find_map(changes_outputs)
     }
 
-    fn lacks_a_setting(&self, row: &Row) -> Option<String> {
-        let (wanted, declared) = (members(&row.relying_party), members(&self.relying_party));
+    fn lacks_a_setting(&self, row: &Row, driver: Driver) -> Option<String> {
+        let (mut wanted, declared) = (members(&row.relying_party), members(&self.relying_party));
+        if driver.asks_per_ceremony() {
+            // What is declared all the same is not chosen there.
+            for chosen in CHOSEN_WHEN_ASKING {
+                if !declared.get(chosen).is_some_and(is_set) {
+                    wanted.remove(chosen);
+                }
+            }
+        }
         let differs = |(name, value): (&String, &Value)| {
-            let lacks = is_set(value) && !covers(declared.get(name), value);
+            let chain = name == "attestation-required" && self.judges_chain_of(row, driver);
+            let lacks = is_set(value) && !covers(declared.get(name), value) && !chain;
             lacks.then(|| format!("does not declare {name}: {}", text(value)))
         };
         if let Some(why) = wanted.iter().find_map(differs) {
@@ -160,6 +193,7 @@ impl Declares {
             let said = declared.get(*name).filter(|value| is_set(value))?;
             let named = wanted.get(*name).is_some_and(is_set);
             let decided = steps.iter().any(|step| is_about(row, step))
+                || (*name == "user-verification" && compares_verification(row))
                 || (*name == "attestation" && makes_attestation(row));
             let other = text(said) != *presumed && decided && !named;
             other.then(|| {
@@ -168,6 +202,48 @@ impl Declares {
                     text(said)
                 )
             })
+        })
+    }
+
+    /// Tells whether a row is about a chain of certificates, which is judged here also where attestation is not required.
+    fn judges_chain_of(&self, row: &Row, driver: Driver) -> bool {
+        let has_chain = |step: &Step| {
+            let kind = step.spec.attestation.unwrap_or(AttestationKind::Packed);
+            matches!(
+                kind,
+                AttestationKind::Packed | AttestationKind::PackedUnknownRoot
+            )
+        };
+        let mut subjects = row.steps.iter().filter(|step| step.role == Role::Subject);
+        self.has(Feature::RefusesUntrustedAttestation, driver) && subjects.all(has_chain)
+    }
+
+    /// Returns the settings that a row presumes: its own, and beside them those that are declared, and those that every row presumes.
+    pub(super) fn wanted(&self, row: &RelyingPartySettings) -> Map<String, Value> {
+        let mut wanted: Map<String, Value> = PRESUMED
+            .iter()
+            .map(|(name, presumed, _)| ((*name).to_owned(), Value::from(*presumed)))
+            .collect();
+        for settings in [members(&self.relying_party), members(row)] {
+            wanted.extend(settings.into_iter().filter(|(_, value)| is_set(value)));
+        }
+        wanted
+    }
+
+    /// Says which algorithm a row writes into a key, to show another thing of it, that is refused for not having been offered.
+    fn offers_no_such_algorithm(&self, row: &Row) -> Option<String> {
+        let offered = self.relying_party.algorithms.as_ref()?;
+        let offered: Vec<i64> = offered.iter().map(|algorithm| algorithm.cose()).collect();
+        if is_about(row, "reg.20") {
+            return None;
+        }
+        row.steps.iter().find_map(|step| {
+            let mutation = step.spec.mutation.as_ref()?;
+            let sets_algorithm =
+                mutation.at.stage == Stage::CoseKey && mutation.at.path == [ALGORITHM_LABEL];
+            let written = mutation.value.as_ref().and_then(Value::as_i64)?;
+            (sets_algorithm && mutation.op == Operation::Set && !offered.contains(&written))
+                .then(|| format!("does not declare the algorithm {written}"))
         })
     }
 
@@ -210,6 +286,13 @@ fn is_about(row: &Row, step: &str) -> bool {
             .any(|reason| reason.to_string() == step)
     };
     named || row.steps.iter().any(expected)
+}
+
+/// Tells whether a row holds what the options say of user verification against what is asked for.
+fn compares_verification(row: &Row) -> bool {
+    let wanted = OptionsProperty::UserVerificationEchoed;
+    let asks = |step: &Step| step.spec.options.as_ref().map(|options| options.property);
+    row.steps.iter().any(|step| asks(step) == Some(wanted))
 }
 
 /// Tells whether a row changes an attestation statement, or needs one of a kind.

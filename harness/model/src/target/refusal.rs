@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Target;
+use super::{Driver, Target, half_pairs::json_of};
 use crate::{
     policy::Clause,
     suggest,
@@ -91,6 +91,15 @@ impl PartialEq for Pattern {
 
 impl Eq for Pattern {}
 
+impl Pattern {
+    /// Returns the first group of the first match.
+    #[must_use]
+    pub fn first_group(&self, text: &str) -> Option<String> {
+        let found = self.0.captures(text)?;
+        found.get(1).map(|group| group.as_str().to_owned())
+    }
+}
+
 impl JsonSchema for Pattern {
     fn schema_name() -> Cow<'static, str> {
         "Pattern".into()
@@ -166,6 +175,8 @@ pub struct Answered {
     pub content_type: String,
     /// The body.
     pub body: Vec<u8>,
+    /// Whether it says yes, where the target's file says how it would; otherwise its status says so.
+    pub accepts: Option<bool>,
 }
 
 impl Answered {
@@ -177,13 +188,21 @@ impl Answered {
             status,
             content_type: essence.trim().to_ascii_lowercase(),
             body: body.to_vec(),
+            accepts: None,
         }
+    }
+
+    /// Tells whether it says yes.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        self.accepts
+            .unwrap_or_else(|| (200..=299).contains(&self.status))
     }
 
     /// Returns the body as JSON, if it is.
     #[must_use]
     pub fn json(&self) -> Option<Value> {
-        serde_json::from_slice(&self.body).ok()
+        json_of(&self.body).ok()
     }
 
     fn text(&self) -> Cow<'_, str> {
@@ -209,6 +228,16 @@ impl fmt::Display for Answered {
 }
 
 impl Refusing {
+    /// Makes the shape of refusals that have a status and a member.
+    pub(super) fn with_member(status: u16, member: &str) -> Option<Self> {
+        Some(Self {
+            statuses: vec![Status::try_from(status).ok()?],
+            content_types: Vec::new(),
+            members: vec![member.to_owned()],
+            body: None,
+        })
+    }
+
     /// Takes an answer for the shape of all refusals.
     #[must_use]
     pub fn like(said: &Answered) -> Option<Self> {
@@ -228,6 +257,9 @@ impl Refusing {
     /// Tells whether an answer is a refusal.
     #[must_use]
     pub fn fits(&self, said: &Answered) -> bool {
+        if said.accepts == Some(true) {
+            return false;
+        }
         let has_members = || {
             let json = said.json();
             let has = |member: &String| {
@@ -291,14 +323,27 @@ impl Target {
     #[must_use]
     pub fn refused(&self, said: &Answered) -> Outcome {
         let json = said.json();
-        let part = |pointer: &Option<String>| {
-            let part = json.as_ref()?.pointer(pointer.as_deref()?)?;
+        let part = |pointer: Option<&str>| {
+            let part = json.as_ref()?.pointer(pointer?)?;
             let text = part.as_str().map(str::to_owned);
             Some(text.unwrap_or_else(|| part.to_string()))
         };
-        let code = part(&self.code_at);
-        let message = part(&self.message_at);
+        let code = part(self.code_pointer());
+        let message = part(self.message_pointer());
         let words = message.clone().unwrap_or_else(|| said.text().into_owned());
+        if self
+            .crashes
+            .iter()
+            .any(|pattern| pattern.0.is_match(&words))
+        {
+            // An adapter has no status of its own to tell.
+            let how = if self.driver == Driver::Command {
+                words
+            } else {
+                said.to_string()
+            };
+            return Outcome::Crashed { how };
+        }
         let fits = |rule: &&ReasonRule| {
             rule.status.is_none_or(|status| status.0 == said.status)
                 && rule.code.as_ref().is_none_or(|pattern| {

@@ -184,7 +184,7 @@ impl Player<'_> {
         };
         let mut posts = JoinSet::new();
         for (who, response) in [(user, response), (rival, of_rival)] {
-            let twin = self.api.twin(self.rp.address()).await;
+            let twin = self.api.twin().await;
             let mut twin = twin.map_err(|error| error.to_string())?;
             let (who, path) = (who.to_owned(), Self::way(spec, who, ceremony));
             self.messages.push(Message::Response {

@@ -14,7 +14,7 @@ use passkey_model::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{Answer, Api, Player, Rp, actors, ceremony, page::OnPage, values};
+use super::{Answer, Jar, Player, Rp, actors, ceremony, page::OnPage, values};
 
 /// Where the reference relying party's API tells who is signed in.
 pub(super) const SESSION: &str = "/session";
@@ -36,7 +36,11 @@ impl Player<'_> {
     ) -> Result<Outcome, String> {
         let own = match &step.spec.tenant {
             None => None,
-            Some(host) => Some(self.go_to(host).await?),
+            Some(host) => {
+                let there = self.api.at_host(host).await;
+                let there = there.map_err(|error| error.to_string())?;
+                Some(std::mem::replace(&mut self.api, there))
+            }
         };
         let before = self.look_before(step, page.as_deref()).await;
         let mut outcome = self.step(page, index, step).await;
@@ -52,13 +56,6 @@ impl Player<'_> {
             self.api = api;
         }
         outcome
-    }
-
-    /// Goes to another tenant of the same server; returns the connection to the first.
-    async fn go_to(&mut self, host: &str) -> Result<Api, String> {
-        let other = Api::connect(self.rp.address(), host, self.rp.reader()).await;
-        let other = other.map_err(|error| error.to_string())?;
-        Ok(std::mem::replace(&mut self.api, other))
     }
 
     /// Looks at what is there before a step, if it is a judged ceremony.
@@ -147,9 +144,9 @@ impl Player<'_> {
     }
 
     /// Says why a session was not renewed whose cookie was this one before somebody signed in; nothing when it was.
-    pub(super) async fn kept(&mut self, user: &str, before: String) -> Option<String> {
+    pub(super) async fn kept(&mut self, user: &str, before: Jar) -> Option<String> {
         const BEFORE: &str = "whoever knows the id of before";
-        if self.api.cookie(user) == Some(&before) {
+        if self.api.cookies(user) == Some(&before) {
             return Some("the session keeps its id, which others may know".to_owned());
         }
         self.api.keep(BEFORE, before);
@@ -207,19 +204,20 @@ impl Player<'_> {
             }
         }
         Some(match tried {
-            Ok(victim) if victim != user => format!("{user}'s key now signs in as {victim}"),
-            Ok(victim) => format!("its key now signs in as {victim}"),
+            Ok(None) => "its key now signs in; as whom cannot be seen".to_owned(),
+            Ok(Some(victim)) if victim != user => format!("{user}'s key now signs in as {victim}"),
+            Ok(Some(victim)) => format!("its key now signs in as {victim}"),
             Err(why) => format!("what was registered does not sign in: {why}"),
         })
     }
 
-    /// Signs in in a new session with a passkey under the ID that it was registered with; returns who is signed in.
+    /// Signs in in a new session with a passkey under the ID that it was registered with; returns who is signed in, where that is known.
     async fn try_passkey(
         &mut self,
         authenticator: &mut SoftwareAuthenticator,
         id: &str,
         named: Option<&str>,
-    ) -> Result<String, String> {
+    ) -> Result<Option<String>, String> {
         const NOBODY: &str = "whoever tries it";
         let refused = |answer: Answer| answer.outcome().to_string();
         self.api.forget(NOBODY);
@@ -251,8 +249,9 @@ impl Player<'_> {
             return Err(refused(answer));
         }
         match session(self.api.get(NOBODY, SESSION).await) {
-            Session::Of(user) => Ok(user),
-            Session::Nobody | Session::Unseen => Err("nobody is signed in afterwards".to_owned()),
+            Session::Of(user) => Ok(Some(user)),
+            Session::Unseen => Ok(named.map(str::to_owned)),
+            Session::Nobody => Err("nobody is signed in afterwards".to_owned()),
         }
     }
 }

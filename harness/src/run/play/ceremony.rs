@@ -60,7 +60,7 @@ impl Player<'_> {
             Err(error) => return made::refused_by_client(error),
         };
         values::add(&mut self.values, &name, &options, &response.response);
-        let made = options::registered(user, &response.response);
+        let made = options::registered(&self.api.name_of(user), &response.response);
         let outcome = self
             .finish(user, CeremonyKind::Registration, spec, response.response)
             .await?;
@@ -155,7 +155,7 @@ impl Player<'_> {
         if let Some(named) = &spec.finish_names {
             response["username"] = json!(named);
         }
-        let cookie = self.api.cookie(user).cloned();
+        let cookie = self.api.cookies(user).cloned();
         let outcome = self
             .finish(user, CeremonyKind::Authentication, spec, response)
             .await?;
@@ -287,17 +287,32 @@ impl Player<'_> {
             return Err(refused);
         }
         let path = format!("{}/options", path(of));
-        let mut options = self.fetch(other, &path, &json!({})).await?;
+        // Who registers in a session in which nobody is signed in is somebody new, where that needs no other leave.
+        let request = match of {
+            CeremonyKind::Registration if anonymous && self.rp.lets_anybody_register() => {
+                json!({ "username": format!("{other}-anew") })
+            }
+            _ => json!({}),
+        };
+        let mut options = self.fetch(other, &path, &request).await?;
         Ok(options["challenge"].take())
     }
 
+    /// Asks for options; where nobody signs in without a name, whose session it is gives one, and a stranger somebody's.
     pub(super) async fn fetch(
         &mut self,
         user: &str,
-        path: &str,
+        asked: &str,
         request: &Value,
     ) -> Result<Value, Outcome> {
-        match self.api.post(user, path, request).await {
+        let mut request = request.clone();
+        let signs_in = asked == format!("{}/options", path(CeremonyKind::Authentication));
+        if signs_in && request.get("username").is_none() && !self.rp.signs_in_without_name() {
+            let mut known = self.row.users.iter().map(|(name, _)| name.as_str());
+            let name = known.find(|name| *name == user).unwrap_or("alice");
+            request["username"] = json!(name);
+        }
+        match self.api.post(user, asked, &request).await {
             Answer::Json(options) => Ok(options),
             Answer::Refused(outcome) => Err(outcome),
         }
@@ -338,7 +353,7 @@ impl Player<'_> {
     ) -> Result<Outcome, String> {
         let mut connections = Vec::new();
         for _ in 0..times {
-            let twin = self.api.twin(self.rp.address()).await;
+            let twin = self.api.twin().await;
             connections.push(twin.map_err(|error| error.to_string())?);
         }
         let mut posts = JoinSet::new();

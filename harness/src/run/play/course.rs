@@ -11,9 +11,10 @@ use super::{Api, Browsers, Canary, KeyRing, PlayError, Player, Rp, Runner, page:
 impl<'a> Player<'a> {
     /// Connects to the relying party of a row.
     pub(super) async fn new(runner: &'a Runner, row: &'a Row, rp: Rp) -> Result<Self, PlayError> {
-        let api = Api::connect(rp.address(), rp.host(), rp.reader()).await?;
-        let canary = Canary::for_row(row).await.map_err(PlayError::Canary)?;
         let seed = Seed::new(runner.seed, &row.name.without_lane());
+        let of_row = rp.of_row(row, &seed);
+        let api = Api::connect(rp.address(), rp.host(), rp.reader(), &of_row).await?;
+        let canary = Canary::for_row(row).await.map_err(PlayError::Canary)?;
         Ok(Self {
             library: &runner.library,
             row,

@@ -36,6 +36,16 @@ pub(super) fn anchors(
     }
 }
 
+/// Returns the metadata of the models whose attestation the test CA issues, as `metadata.json` for a target that is started has it.
+pub(crate) fn of_models(library: &Library) -> Value {
+    let claims = library.providers.iter().map(|located| &located.value.claim);
+    let attested = claims.filter(|claim| claim.attestation == AttestationKind::Packed);
+    let attested = attested.map(|claim| claim.aaguid).collect();
+    metadata(attested, &BTreeMap::new(), &Fixed::default())
+        .as_ref()
+        .clone()
+}
+
 fn metadata(
     attested: Vec<Aaguid>,
     named: &BTreeMap<Aaguid, ModelMetadata>,

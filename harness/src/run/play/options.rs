@@ -37,8 +37,9 @@ impl Player<'_> {
                 self.messages.push(Message::Read { ask, answer });
             }
         }
+        let name = self.api.name_of(user);
         let facts = Facts {
-            user,
+            user: &name,
             page_host: host(self.rp.origin()),
             registered: &self.registered,
         };

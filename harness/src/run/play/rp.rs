@@ -2,11 +2,12 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
+use passkey_authenticators::seed::Seed;
 use passkey_model::{row::Row, target::Target};
 use passkey_reference_rp::{Recorded, RunningRp};
 use tokio::net::TcpListener;
 
-use super::{PlayError, setup};
+use super::{OfRow, PlayError, setup};
 use crate::{
     run::{Runner, api::Reader},
     target::ReadyTarget,
@@ -35,7 +36,7 @@ impl Rp {
     pub(super) fn address(&self) -> SocketAddr {
         match self {
             Self::Embedded(rp) => rp.address(),
-            Self::External(target) => target.file.address,
+            Self::External(target) => target.address,
         }
     }
 
@@ -65,6 +66,22 @@ impl Rp {
         }
     }
 
+    /// Returns what a row wants of it.
+    pub(super) fn of_row(&self, row: &Row, seed: &Seed) -> OfRow {
+        let Some(target) = self.target() else {
+            return OfRow::default();
+        };
+        let digits = seed.bytes("the users of the row");
+        OfRow {
+            users: digits
+                .iter()
+                .take(5)
+                .map(|byte| format!("{byte:02x}"))
+                .collect(),
+            settings: target.wanted(&row.relying_party),
+        }
+    }
+
     /// Tells whether users can sign in without giving their name.
     pub(super) fn signs_in_without_name(&self) -> bool {
         self.target().is_none_or(Target::signs_in_without_name)
@@ -73,6 +90,15 @@ impl Rp {
     /// Tells whether what an authenticator says of itself reaches the relying party.
     pub(super) fn asks_for_attestation(&self) -> bool {
         self.target().is_none_or(Target::asks_for_attestation)
+    }
+
+    /// Tells whether a session is let in that nobody is signed in in, to register.
+    pub(super) fn lets_anybody_register(&self) -> bool {
+        let Self::External(target) = self else {
+            return false;
+        };
+        let dialect = target.dialect.as_ref();
+        dialect.is_some_and(|dialect| dialect.let_in.is_empty())
     }
 
     fn target(&self) -> Option<&Target> {

@@ -1,0 +1,344 @@
+//! Dialects: the requests with which a relying party of its own wire format is asked for options and shown responses.
+//!
+//! ```yaml
+//! driver: json
+//! json:
+//!   registration:
+//!     options: { request: POST /register/start, body: { name: $USER }, gives: $ANSWER/publicKey }
+//!     result:  { request: POST /register/finish, body: $RESPONSE, accepted: { at: /verified, is: true } }
+//!   authentication:
+//!     options: { request: POST /login/start, body: { name: $REQUEST/username }, gives: $ANSWER/publicKey }
+//!     result:  { request: POST /login/finish, body: $RESPONSE, accepted: { at: /verified, is: true } }
+//!   session:  { request: GET /me, gives: $ANSWER/name }
+//!   sign-out: { request: POST /logout }
+//!   delete:   { request: DELETE "/passkeys/{$CREDENTIAL_ID}" }
+//! ```
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{
+    refusal::{Answered, Pattern},
+    template::{Code, Template},
+};
+use crate::scenario::CeremonyKind;
+
+/// How a relying party's own wire format is spoken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Dialect {
+    /// Headers of every request.
+    #[serde(default)]
+    pub headers: BTreeMap<String, Template>,
+    /// Where the token against cross-site requests is found, which requests name as `$CSRF`.
+    #[serde(default)]
+    pub csrf: Option<Csrf>,
+    /// What lets a user in who has no passkey yet: one request after the other; nothing where anybody may register.
+    #[serde(default)]
+    pub let_in: Vec<Exchange>,
+    /// Registering a passkey.
+    pub registration: Ceremony,
+    /// Signing in with one.
+    pub authentication: Ceremony,
+    /// Who is signed in: `gives` is the user's name, null where it is nobody.
+    #[serde(default)]
+    pub session: Option<Exchange>,
+    /// What ends a session; it is forgotten where there is no such request.
+    #[serde(default)]
+    pub sign_out: Option<Exchange>,
+    /// Deletes a passkey of whoever is signed in.
+    #[serde(default)]
+    pub delete: Option<Exchange>,
+}
+
+/// The two requests of a ceremony.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Ceremony {
+    /// Asks for options: `gives` are those of WebAuthn L3, 5.1.8 or 5.1.9, the whole answer when left out.
+    pub options: Exchange,
+    /// Shows the response.
+    pub result: Exchange,
+}
+
+/// A request, and how its answer is read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Exchange {
+    /// Method and path, as `POST /login`.
+    pub request: RequestLine,
+    /// Members of the query, behind those in the path; one whose value is not there is left out.
+    #[serde(default)]
+    pub query: BTreeMap<String, Template>,
+    /// Headers beside those of every request.
+    #[serde(default)]
+    pub headers: BTreeMap<String, Template>,
+    /// The JSON that is sent; nothing is when left out.
+    #[serde(default)]
+    pub body: Option<Template>,
+    /// Whether the members of the body are sent as a form (`application/x-www-form-urlencoded`).
+    #[serde(default)]
+    pub form: bool,
+    /// When the answer says yes; on any status of success when left out.
+    #[serde(default)]
+    pub accepted: Option<Accepted>,
+    /// What is kept of the answer for later requests of the session, which name it `$KEPT/<name>`.
+    #[serde(default)]
+    pub keep: BTreeMap<String, Template>,
+    /// What the answer gives: options, or a user's name; the whole answer when left out.
+    #[serde(default)]
+    pub gives: Option<Template>,
+    /// How options write `challenge`, `user.id` and the IDs of credentials.
+    #[serde(default)]
+    pub binary: Code,
+}
+
+/// A method and a path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RequestLine {
+    /// `GET`, `POST`, `PUT`, `PATCH` or `DELETE`.
+    pub method: String,
+    /// The path, with its query.
+    pub path: Template,
+}
+
+impl TryFrom<String> for RequestLine {
+    type Error = String;
+
+    fn try_from(line: String) -> Result<Self, String> {
+        let expected = || {
+            format!(
+                "'{line}': expected a method and a path, as 'POST /login'; methods are GET, POST, PUT, PATCH and DELETE"
+            )
+        };
+        let (method, path) = line.split_once(' ').ok_or_else(expected)?;
+        let known = ["GET", "POST", "PUT", "PATCH", "DELETE"].contains(&method);
+        if !known || !path.starts_with('/') {
+            return Err(expected());
+        }
+        Ok(Self {
+            method: method.to_owned(),
+            path: Template::new(Value::String(path.to_owned()))?,
+        })
+    }
+}
+
+impl From<RequestLine> for String {
+    fn from(line: RequestLine) -> Self {
+        let path = Value::from(line.path);
+        format!("{} {}", line.method, path.as_str().unwrap_or_default())
+    }
+}
+
+impl JsonSchema for RequestLine {
+    fn schema_name() -> Cow<'static, str> {
+        "RequestLine".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": "^(GET|POST|PUT|PATCH|DELETE) /",
+            "description": "A method and a path, as POST /login; {$VARIABLE} in the path is put in.",
+        })
+    }
+}
+
+/// When an answer says yes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Accepted {
+    /// The statuses, of which it has one; 200 to 299 when left out.
+    #[serde(default)]
+    pub statuses: Vec<u16>,
+    /// Where its JSON says so: a JSON pointer.
+    #[serde(default)]
+    pub at: Option<String>,
+    /// What stands there then.
+    #[serde(default)]
+    pub is: Value,
+}
+
+impl Accepted {
+    /// Tells whether an answer says yes.
+    #[must_use]
+    pub fn fits(&self, said: &Answered) -> bool {
+        let has_status = match self.statuses.as_slice() {
+            [] => (200..=299).contains(&said.status),
+            statuses => statuses.contains(&said.status),
+        };
+        let says_so = |at: &String| {
+            said.json().and_then(|json| json.pointer(at).cloned()) == Some(self.is.clone())
+        };
+        has_status && self.at.as_ref().is_none_or(says_so)
+    }
+}
+
+/// Where the token against cross-site requests is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Csrf {
+    /// In a cookie of this name.
+    #[serde(default)]
+    pub cookie: Option<String>,
+    /// In the last answer's header of this name.
+    #[serde(default)]
+    pub header: Option<String>,
+    /// On a page at this path.
+    #[serde(default)]
+    pub page: Option<String>,
+    /// The regular expression whose first group is the token on the page.
+    #[serde(default)]
+    pub pattern: Option<Pattern>,
+}
+
+/// What the harness wants of a relying party, whatever its wire format.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// Lets a user in before there is a passkey.
+    LetIn,
+    /// Asks for the options of a ceremony.
+    Options(CeremonyKind),
+    /// Shows the response of a ceremony.
+    Result(CeremonyKind),
+    /// Asks who is signed in.
+    Session,
+    /// Ends a session.
+    SignOut,
+    /// Deletes a passkey: its ID, base64url.
+    Delete(String),
+}
+
+impl Dialect {
+    /// Returns the requests that a call takes: `None` where the dialect has no way to say it.
+    #[must_use]
+    pub fn says(&self, call: &Call) -> Option<&[Exchange]> {
+        let one = |exchange| Some(std::slice::from_ref(exchange));
+        match call {
+            Call::LetIn => Some(&self.let_in),
+            Call::Options(kind) => one(&self.ceremony(*kind).options),
+            Call::Result(kind) => one(&self.ceremony(*kind).result),
+            Call::Session => self.session.as_ref().map(std::slice::from_ref),
+            Call::SignOut => Some(self.sign_out.as_slice()),
+            Call::Delete(_) => self.delete.as_ref().map(std::slice::from_ref),
+        }
+    }
+
+    /// Returns the two requests of a ceremony.
+    #[must_use]
+    pub const fn ceremony(&self, kind: CeremonyKind) -> &Ceremony {
+        match kind {
+            CeremonyKind::Registration => &self.registration,
+            CeremonyKind::Authentication => &self.authentication,
+        }
+    }
+
+    fn exchanges(&self) -> impl Iterator<Item = (String, &Exchange)> {
+        let named = |name: &str, exchange| (format!("/json/{name}"), exchange);
+        let let_in = self.let_in.iter().enumerate();
+        let_in
+            .map(|(index, exchange)| (format!("/json/let-in/{index}"), exchange))
+            .chain([
+                named("registration/options", &self.registration.options),
+                named("registration/result", &self.registration.result),
+                named("authentication/options", &self.authentication.options),
+                named("authentication/result", &self.authentication.result),
+            ])
+            .chain(self.session.iter().map(move |it| named("session", it)))
+            .chain(self.sign_out.iter().map(move |it| named("sign-out", it)))
+            .chain(self.delete.iter().map(move |it| named("delete", it)))
+    }
+
+    /// Lists what is wrong although each part has the right shape: the JSON pointer of the part, and the mistake.
+    pub(super) fn mistakes(&self) -> Vec<(String, &'static str)> {
+        let mut mistakes = Vec::new();
+        for (at, exchange) in self.exchanges() {
+            let pointer = exchange.accepted.as_ref().and_then(|it| it.at.as_ref());
+            if pointer.is_some_and(|at| !at.is_empty() && !at.starts_with('/')) {
+                mistakes.push((
+                    format!("{at}/accepted/at"),
+                    "expected a JSON pointer, as /result/value",
+                ));
+            }
+            if exchange.form && !matches!(&exchange.body, Some(body) if body.has_members()) {
+                mistakes.push((
+                    format!("{at}/form"),
+                    "a form needs a body with members, which are its fields",
+                ));
+            }
+        }
+        let csrf = self.csrf.as_ref();
+        let places = csrf.map_or(1, |csrf| {
+            [&csrf.cookie, &csrf.header, &csrf.page]
+                .iter()
+                .filter(|place| place.is_some())
+                .count()
+        });
+        if places != 1 {
+            mistakes.push((
+                "/json/csrf".to_owned(),
+                "expected one place where the token is: cookie, header or page",
+            ));
+        }
+        if csrf.is_some_and(|csrf| csrf.page.is_some() != csrf.pattern.is_some()) {
+            mistakes.push((
+                "/json/csrf".to_owned(),
+                "page and pattern go together: where the page is, and which part of it is the token",
+            ));
+        }
+        mistakes
+    }
+}
+
+/// Returns the dialect of FIDO's conformance tests: a session by cookie, users by name, and the client chooses what is asked for
+/// (FIDO's Server Requirements, "Transport Binding Profile").
+pub(super) fn fido_api() -> Option<Dialect> {
+    let result = |path: &str| {
+        json!({
+            "request": format!("POST {path}"),
+            "body": {
+                "id": "$RESPONSE/id",
+                "rawId": "$RESPONSE/rawId",
+                "type": "$RESPONSE/type",
+                "response": "$RESPONSE/response",
+                "authenticatorAttachment": "$RESPONSE/authenticatorAttachment",
+                "getClientExtensionResults": "$RESPONSE/clientExtensionResults",
+            },
+            "accepted": { "at": "/status", "is": "ok" },
+        })
+    };
+    let dialect = json!({
+        "registration": {
+            "options": {
+                "request": "POST /attestation/options",
+                "body": {
+                    "username": "$USER",
+                    "displayName": "$USER",
+                    "authenticatorSelection": { "userVerification": "$WANTED/user-verification" },
+                    "attestation": "$WANTED/attestation",
+                    "extensions": "$REQUEST/extensions",
+                },
+                "accepted": { "at": "/status", "is": "ok" },
+            },
+            "result": result("/attestation/result"),
+        },
+        "authentication": {
+            "options": {
+                "request": "POST /assertion/options",
+                "body": {
+                    "username": "$REQUEST/username",
+                    "userVerification": "$WANTED/user-verification",
+                    "extensions": "$REQUEST/extensions",
+                },
+                "accepted": { "at": "/status", "is": "ok" },
+            },
+            "result": result("/assertion/result"),
+        },
+    });
+    // It is one, as a test makes sure.
+    serde_json::from_value(dialect).ok()
+}

@@ -1,0 +1,208 @@
+//! `compare`: the same rows against several targets, side by side, held against the verdicts that are kept of them.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use passkey_model::{lane::Lane, verdict::Verdict};
+
+use super::{
+    EXIT_BAD_FILE, EXIT_HARNESS, EXIT_OK, EXIT_RED, EXIT_UNREACHABLE,
+    arguments::{CompareArguments, EMBEDDED, Format, RunArguments},
+    run::{Ending, Prepared, exit_code, play, prepare},
+};
+use crate::{
+    browser::processes,
+    compare::{
+        Column, Comparison, Line, html, json, markdown,
+        verdicts::{self, Change, Since, VerdictsError},
+    },
+    report::Event,
+};
+
+/// The page about the cases, as the project's folder has it.
+const CASES: &str = "harness/CASES.md";
+/// Where it is for those who have not got the project's folder.
+const CASES_ELSEWHERE: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/harness/CASES.md");
+
+/// Runs the rows against one target after the other and writes the table; returns the exit code.
+pub(super) fn compare(
+    scenarios: &Path,
+    told: &CompareArguments,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<u8> {
+    processes::end_on_signals()?;
+    // Nothing that was started outlives the run.
+    let _ending = Ending;
+    let folder = told.verdicts.clone();
+    let folder = folder.unwrap_or_else(|| scenarios.join("targets/verdicts"));
+    let (mut codes, mut columns, mut plan) = (Vec::new(), Vec::new(), Vec::new());
+    for target in &told.targets {
+        let prepared = match prepare(scenarios, &as_run(told, target), err)? {
+            Ok(prepared) => prepared,
+            Err(code) => {
+                writeln!(err, "{target} is left out")?;
+                codes.push(code);
+                continue;
+            }
+        };
+        let (mut column, code) = run(&prepared, target, err)?;
+        codes.push(code);
+        if plan.is_empty() {
+            plan = prepared.rows.iter().map(Line::of).collect();
+        }
+        match since(&folder, &column, told, &plan) {
+            Ok(since) => column.since = since,
+            Err(error) => {
+                writeln!(err, "{error}")?;
+                codes.push(EXIT_BAD_FILE);
+            }
+        }
+        if tell(&column, out)? {
+            codes.push(EXIT_RED);
+        }
+        columns.push(column);
+    }
+    if !columns.is_empty() {
+        let comparison = Comparison::of(&plan, columns);
+        write(&comparison, &told.out)?;
+        writeln!(err, "written: {}", told.out.join("compare.html").display())?;
+    }
+    Ok(worst(&codes))
+}
+
+/// Returns what `run` would be told of one of the targets.
+fn as_run(told: &CompareArguments, target: &str) -> RunArguments {
+    let or = |given: &[String], usual: &str| match given {
+        [] => vec![usual.to_owned()],
+        given => given.to_vec(),
+    };
+    RunArguments {
+        filter: or(&told.filter, "conformance::"),
+        exact: told.exact,
+        lane: or(&told.lane, Lane::SOFTWARE),
+        target: target.to_owned(),
+        strict: told.strict,
+        jobs: told.jobs,
+        headed: false,
+        slow_motion: 0,
+        seed: told.seed,
+        report: None,
+        format: Format::Text,
+    }
+}
+
+/// Runs the rows of a target; returns what came of them, and the exit code of the run.
+fn run(prepared: &Prepared, named: &str, err: &mut impl Write) -> io::Result<(Column, u8)> {
+    let runner = &prepared.runner;
+    let version = match &runner.target {
+        Some(target) => target.file.version.as_deref(),
+        None if named == EMBEDDED => Some(env!("CARGO_PKG_VERSION")),
+        None => None,
+    };
+    let mut column = Column::new(runner.target_name(), version);
+    let label = column.label();
+    let mut note = |event: &Event<'_>| match event {
+        Event::Started { runnable } => writeln!(err, "{label}: {runnable} rows"),
+        Event::Judged { row, result } => {
+            column.note(row, result);
+            Ok(())
+        }
+        Event::Finished { .. } => Ok(()),
+    };
+    let (counts, _) = play(prepared, false, &mut note)?;
+    Ok((column, exit_code(&counts, &prepared.unmatched)))
+}
+
+fn since(
+    folder: &Path,
+    column: &Column,
+    told: &CompareArguments,
+    plan: &[Line],
+) -> Result<Since, VerdictsError> {
+    // What failed on our side is no verdict to keep.
+    if told.update && column.counts().contains_key(&Verdict::HarnessError) {
+        return Ok(Since::Uncommitted);
+    }
+    if told.update {
+        return verdicts::write(folder, column);
+    }
+    let only_some = !told.filter.is_empty() || !told.lane.is_empty();
+    let chosen = only_some.then(|| {
+        plan.iter()
+            .map(|line| line.row.clone())
+            .collect::<BTreeSet<_>>()
+    });
+    verdicts::hold(folder, column, chosen.as_ref())
+}
+
+/// Says what came of a target, and what changed; tells whether anything did.
+fn tell(column: &Column, out: &mut impl Write) -> io::Result<bool> {
+    let label = column.label();
+    writeln!(out, "{label}: {}", column.counted())?;
+    match &column.since {
+        Since::Uncommitted => {}
+        Since::NoFile(file) => {
+            writeln!(
+                out,
+                "  no verdicts of it are kept; --update writes {}",
+                file.display()
+            )?;
+        }
+        Since::Written(file) => writeln!(out, "  verdicts written: {}", file.display())?,
+        Since::Held(file, changes) if changes.is_empty() => {
+            writeln!(out, "  the verdicts are those of {}", file.display())?;
+        }
+        Since::Held(file, changes) => {
+            writeln!(
+                out,
+                "  verdicts changed since {}: {}",
+                file.display(),
+                changes.len()
+            )?;
+            for Change { row, before, now } in changes {
+                writeln!(out, "    {row}: {now}, was {before}")?;
+            }
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn write(comparison: &Comparison, folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    let cases = cases_from(folder);
+    fs::write(folder.join("compare.md"), markdown(comparison, &cases))?;
+    fs::write(folder.join("compare.html"), html(comparison, &cases))?;
+    let text = serde_json::to_string_pretty(&json(comparison))?;
+    fs::write(folder.join("compare.json"), text + "\n")
+}
+
+/// Returns the address of the page about the cases, as a page in the folder names it.
+fn cases_from(folder: &Path) -> String {
+    let below = folder
+        .components()
+        .all(|it| matches!(it, std::path::Component::Normal(_)));
+    if !below || !Path::new(CASES).exists() {
+        return CASES_ELSEWHERE.to_owned();
+    }
+    let up: PathBuf = folder.components().map(|_| "..").collect();
+    up.join(CASES).display().to_string()
+}
+
+/// Of several exit codes the one that counts: a failure of the harness, then a target that is not there, then a wrong file, then red.
+fn worst(codes: &[u8]) -> u8 {
+    let ranked = [EXIT_HARNESS, EXIT_UNREACHABLE, EXIT_BAD_FILE, EXIT_RED];
+    let found = ranked.into_iter().find(|code| codes.contains(code));
+    found.unwrap_or_else(|| {
+        codes
+            .iter()
+            .copied()
+            .find(|code| *code != EXIT_OK)
+            .unwrap_or(EXIT_OK)
+    })
+}

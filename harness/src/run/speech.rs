@@ -1,0 +1,373 @@
+//! Says in a relying party's own words what the harness says in the reference relying party's, and reads its answers back.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use hyper::{HeaderMap, Method, header};
+use passkey_model::{
+    scenario::CeremonyKind,
+    target::{Answered, Call, Code, Csrf, Dialect, Exchange, Template, Variable},
+    verdict::Outcome,
+};
+use serde_json::{Map, Value, json};
+
+use super::{
+    api::Api,
+    http::Message,
+    play::{ceremony_of, path},
+};
+use crate::target::ReadyTarget;
+
+/// What a row wants of a relying party.
+#[derive(Clone, Debug, Default)]
+pub(super) struct OfRow {
+    /// What tells its users from those of others.
+    pub(super) users: String,
+    /// The settings that it presumes.
+    pub(super) settings: Value,
+}
+
+/// How one relying party is spoken to, with what is kept between requests.
+#[derive(Clone)]
+pub(super) struct Speech {
+    target: Arc<ReadyTarget>,
+    dialect: Arc<Dialect>,
+    row: OfRow,
+    /// The names of users as the target knows them, with those of the row.
+    names: BTreeMap<String, String>,
+    /// What was kept of answers, by session.
+    kept: BTreeMap<String, Map<String, Value>>,
+    /// The tokens against cross-site requests, by session.
+    tokens: BTreeMap<String, String>,
+}
+
+/// What templates are filled with.
+struct Filling<'a> {
+    speech: &'a Speech,
+    session: &'a str,
+    user: String,
+    call: &'a Call,
+    /// What the harness asks, or the client's response.
+    body: Value,
+    answer: Option<Value>,
+}
+
+impl Speech {
+    /// Returns how a target is spoken to; nothing where it speaks as the reference relying party does.
+    pub(super) fn of(target: &Arc<ReadyTarget>, row: &OfRow) -> Option<Self> {
+        Some(Self {
+            target: Arc::clone(target),
+            dialect: target.dialect.clone()?,
+            row: row.clone(),
+            names: BTreeMap::new(),
+            kept: BTreeMap::new(),
+            tokens: BTreeMap::new(),
+        })
+    }
+
+    pub(super) fn forget(&mut self, session: &str) {
+        self.kept.remove(session);
+        self.tokens.remove(session);
+    }
+
+    /// Returns the name under which the target knows a user.
+    pub(super) fn name_of(&mut self, user: &str) -> String {
+        let name = self.target.file.user_name(user, &self.row.users);
+        self.names.insert(name.clone(), user.to_owned());
+        name
+    }
+
+    /// Says one thing; the answer is in the words of the reference relying party where it says yes.
+    pub(super) async fn say(
+        &mut self,
+        api: &mut Api,
+        method: &Method,
+        session: &str,
+        path: &str,
+        body: &Value,
+    ) -> Result<Answered, Outcome> {
+        let unknown = || Outcome::OtherRefusal {
+            what: format!(
+                "target {} is not described for {method} {path}",
+                self.target.file.target
+            ),
+        };
+        let call = call_of(method, path).ok_or_else(unknown)?;
+        let dialect = Arc::clone(&self.dialect);
+        let exchanges = dialect.says(&call).ok_or_else(unknown)?;
+        let mut body = body.clone();
+        if let Some(name) = body.get("username").and_then(Value::as_str) {
+            body["username"] = json!(self.name_of(name));
+        }
+        let mut said = yes(&Value::Null);
+        for exchange in exchanges {
+            said = self
+                .exchange(api, (session, &call, &body), exchange)
+                .await?;
+            if !said.is_success() {
+                break;
+            }
+        }
+        Ok(said)
+    }
+
+    async fn exchange(
+        &mut self,
+        api: &mut Api,
+        (session, call, body): (&str, &Call, &Value),
+        exchange: &Exchange,
+    ) -> Result<Answered, Outcome> {
+        self.find_token(api, session).await?;
+        // Who is named registers; in a session without a name that is whose session it is.
+        let named = match call {
+            Call::Options(CeremonyKind::Registration) => body["username"].as_str(),
+            _ => None,
+        };
+        let user = named.map_or_else(|| self.name_of(session), str::to_owned);
+        let mut filling = Filling {
+            speech: self,
+            session,
+            user,
+            call,
+            body: body.clone(),
+            answer: None,
+        };
+        let message = filling.message(exchange).map_err(unclear)?;
+        let (mut said, headers) = api.carry(session, message).await?;
+        if let Some(rule) = &exchange.accepted {
+            said.accepts = Some(rule.fits(&said));
+        }
+        if !said.is_success() {
+            return Ok(said);
+        }
+        filling.answer = Some(said.json().unwrap_or(Value::Null));
+        let kept = filling.keep(exchange).map_err(unclear)?;
+        let gives = filling.gives(exchange).map_err(unclear)?;
+        let of_session = self.kept.entry(session.to_owned()).or_default();
+        of_session.extend(kept);
+        self.note_token(session, &headers);
+        let status = said.status;
+        Ok(match call {
+            Call::Options(_) => match gives {
+                Some(options) if options.is_object() => yes(&in_base64url(options, exchange)),
+                _ => {
+                    return Err(Outcome::OtherRefusal {
+                        what: format!("no options are where they should be: {said}"),
+                    });
+                }
+            },
+            Call::Session => {
+                let name = gives.as_ref().and_then(Value::as_str);
+                let user = name.map(|name| self.names.get(name).map_or(name, String::as_str));
+                yes(&json!({ "user": user }))
+            }
+            _ => Answered {
+                status,
+                ..yes(&Value::Null)
+            },
+        })
+    }
+
+    /// Reads the token against cross-site requests on its page, where it stands on one.
+    async fn find_token(&mut self, api: &mut Api, session: &str) -> Result<(), Outcome> {
+        let dialect = Arc::clone(&self.dialect);
+        let Some(Csrf {
+            page: Some(page),
+            pattern: Some(pattern),
+            ..
+        }) = &dialect.csrf
+        else {
+            return Ok(());
+        };
+        if self.tokens.contains_key(session) {
+            return Ok(());
+        }
+        let message = Message::json(Method::GET, page, &Value::Null);
+        let (said, _) = api.carry(session, message).await?;
+        let text = String::from_utf8_lossy(&said.body);
+        let token = pattern.first_group(&text).ok_or_else(|| {
+            unclear(format!(
+                "the page {page} has no token against cross-site requests: {said}"
+            ))
+        })?;
+        self.tokens.insert(session.to_owned(), token);
+        Ok(())
+    }
+
+    /// Notes the token that stands in the header of an answer.
+    fn note_token(&mut self, session: &str, headers: &HeaderMap) {
+        let csrf = self.dialect.csrf.as_ref();
+        let header = csrf.and_then(|csrf| csrf.header.as_ref());
+        let token = header.and_then(|name| headers.get(name.as_str()));
+        if let Some(token) = token.and_then(|token| token.to_str().ok()) {
+            self.tokens.insert(session.to_owned(), token.to_owned());
+        }
+    }
+}
+
+impl Filling<'_> {
+    fn look_up(&self, variable: Variable) -> Option<Value> {
+        match (variable, self.call) {
+            (Variable::User, _) => Some(json!(self.user)),
+            (Variable::Pass, _) => Some(json!(self.speech.target.pass)),
+            (Variable::Request, Call::Options(_) | Call::LetIn)
+            | (Variable::Response, Call::Result(_)) => Some(self.body.clone()),
+            (Variable::Answer, _) => self.answer.clone(),
+            (Variable::Kept, _) => {
+                let kept = self.speech.kept.get(self.session);
+                kept.map(|kept| Value::Object(kept.clone()))
+            }
+            (Variable::CredentialId, Call::Delete(id)) => Some(json!(id)),
+            (Variable::Csrf, _) => self.speech.tokens.get(self.session).map(|it| json!(it)),
+            (Variable::Wanted, _) => Some(self.speech.row.settings.clone()),
+            (Variable::Secret, _) => serde_json::to_value(&self.speech.target.secrets).ok(),
+            (Variable::Request | Variable::Response | Variable::CredentialId, _) => None,
+        }
+        .filter(|value| !value.is_null())
+    }
+
+    fn fill(&self, template: &Template) -> Result<Option<Value>, String> {
+        let filled = template.fill(&|variable| self.look_up(variable))?;
+        Ok(filled.filter(|value| !value.is_null()))
+    }
+
+    fn text(&self, template: &Template) -> Result<String, String> {
+        template.fill_text(&|variable| self.look_up(variable))
+    }
+
+    fn message(&self, exchange: &Exchange) -> Result<Message, String> {
+        let line = &exchange.request;
+        let method =
+            Method::from_bytes(line.method.as_bytes()).map_err(|error| error.to_string())?;
+        let mut path = self.text(&line.path)?;
+        let query = self.query(exchange)?;
+        if !query.is_empty() {
+            path = format!(
+                "{path}{}{query}",
+                if path.contains('?') { '&' } else { '?' }
+            );
+        }
+        let body = match &exchange.body {
+            Some(body) => self.fill(body)?.unwrap_or(Value::Null),
+            None => Value::Null,
+        };
+        let mut message = if exchange.form {
+            form(method, &path, &body)
+        } else {
+            Message::json(method, &path, &body)
+        };
+        let common = &self.speech.dialect.headers;
+        for (name, value) in common.iter().chain(&exchange.headers) {
+            message.headers.push((name.clone(), self.text(value)?));
+        }
+        Ok(message)
+    }
+
+    fn query(&self, exchange: &Exchange) -> Result<String, String> {
+        let mut members = Map::new();
+        for (name, template) in &exchange.query {
+            members.extend(self.fill(template)?.map(|value| (name.clone(), value)));
+        }
+        Ok(form_encoded(&Value::Object(members)))
+    }
+
+    fn keep(&self, exchange: &Exchange) -> Result<Map<String, Value>, String> {
+        let mut kept = Map::new();
+        for (name, template) in &exchange.keep {
+            if let Some(value) = self.fill(template)? {
+                kept.insert(name.clone(), value);
+            }
+        }
+        Ok(kept)
+    }
+
+    fn gives(&self, exchange: &Exchange) -> Result<Option<Value>, String> {
+        match &exchange.gives {
+            Some(template) => self.fill(template),
+            None => Ok(self.answer.clone()),
+        }
+    }
+}
+
+/// Returns what a request of the reference relying party's API is about.
+pub(super) fn call_of(method: &Method, requested: &str) -> Option<Call> {
+    let ceremony = |kind: CeremonyKind| {
+        let rest = requested.strip_prefix(path(kind))?;
+        match rest {
+            "" => Some(Call::Result(kind)),
+            "/options" => Some(Call::Options(kind)),
+            _ => None,
+        }
+    };
+    match (method, requested) {
+        (&Method::POST, "/session/bootstrap") => Some(Call::LetIn),
+        (&Method::POST, "/session/sign-out") => Some(Call::SignOut),
+        (&Method::GET, "/session") => Some(Call::Session),
+        (&Method::DELETE, passkey) => {
+            let id = passkey.strip_prefix("/passkeys/")?;
+            Some(Call::Delete(id.to_owned()))
+        }
+        (&Method::POST, _) => ceremony(ceremony_of(requested)?),
+        _ => None,
+    }
+}
+
+/// Makes an answer that says yes.
+pub(super) fn yes(json: &Value) -> Answered {
+    let mut said = Answered::new(200, "application/json", json.to_string().as_bytes());
+    said.accepts = Some(true);
+    said
+}
+
+pub(super) fn unclear(what: String) -> Outcome {
+    Outcome::OtherRefusal { what }
+}
+
+fn form(method: Method, path: &str, body: &Value) -> Message {
+    Message {
+        method,
+        path: path.to_owned(),
+        headers: vec![(
+            header::CONTENT_TYPE.to_string(),
+            "application/x-www-form-urlencoded".to_owned(),
+        )],
+        body: form_encoded(body).into_bytes(),
+    }
+}
+
+/// Writes members as `application/x-www-form-urlencoded`.
+fn form_encoded(members: &Value) -> String {
+    let mut fields = url::form_urlencoded::Serializer::new(String::new());
+    for (name, value) in members.as_object().into_iter().flatten() {
+        match value {
+            Value::String(text) => fields.append_pair(name, text),
+            other => fields.append_pair(name, &other.to_string()),
+        };
+    }
+    fields.finish()
+}
+
+/// Writes the bytes in options as WebAuthn's JSON does; what is not written as the file says stays as it is.
+fn in_base64url(mut options: Value, exchange: &Exchange) -> Value {
+    let recode = |value: &mut Value| {
+        if let Some(bytes) = exchange.binary.read(value) {
+            *value = Code::Base64url.write(&bytes);
+        }
+    };
+    if exchange.binary == Code::Base64url {
+        return options;
+    }
+    for pointer in ["/challenge", "/user/id"] {
+        if let Some(value) = options.pointer_mut(pointer) {
+            recode(value);
+        }
+    }
+    for list in ["excludeCredentials", "allowCredentials"] {
+        let list = options.get_mut(list).and_then(Value::as_array_mut);
+        for credential in list.into_iter().flatten() {
+            if let Some(id) = credential.get_mut("id") {
+                recode(id);
+            }
+        }
+    }
+    options
+}
