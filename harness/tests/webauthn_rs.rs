@@ -32,6 +32,19 @@ use crate::{core::WithAttestation, list::Judged, passkeys::WithPasskeys};
 
 const REASONS: &str = include_str!("webauthn_rs/reasons.yaml");
 const LIST: &str = "harness/tests/webauthn_rs/deviations.txt";
+/// How the server is spoken to.
+const WORDS: &str = "\
+driver: json
+json:
+  registration:
+    options: { request: POST /registration/options, body: { username: $USER } }
+    result: { request: POST /registration, body: $RESPONSE }
+  authentication:
+    options: { request: POST /authentication/options, body: { username: $REQUEST/username } }
+    result: { request: POST /authentication, body: $RESPONSE }
+  session: { request: GET /session, gives: $ANSWER/user }
+  sign-out: { request: DELETE /session }
+";
 /// What webauthn-rs asks for when it makes passkeys.
 const PASSKEYS: &str = "\
 declares:
@@ -60,13 +73,13 @@ declares:
 async fn target(name: &str, address: SocketAddr, declares: &str, seed: u64) -> ReadyTarget {
     let origin = server::ORIGIN;
     let head = format!(
-        "target: {name}\naddress: {address}\nrp-id: {}\norigin: {origin}\npass-from: PASSKEY_PASS\n",
+        "target: {name}\naddress: {address}\nrp-id: {}\norigin: {origin}\n{WORDS}",
         server::RP_ID
     );
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.yaml"));
     fs::write(&file, format!("{head}{declares}{REASONS}")).unwrap();
     let read = load::target(&file).unwrap();
-    let mut target = ReadyTarget::new(read.value, server::PASS.to_owned());
+    let mut target = ReadyTarget::new(read.value, String::new());
     target.meet(seed).await.unwrap();
     target
 }

@@ -12,7 +12,7 @@
 //! origin: https://login.shop.example  # its host is sent as Host
 //! driver: fido-api                    # how it is spoken to: reference, fido-api, json, command
 //! pass-from: SHOP_PASS                # the environment variable with the pass that lets alice, bob and mallory in
-//! users: $USER-$ROW                   # how users are named; with $ROW every row has users of its own
+//! users: $USER-$ROW                   # how users are named, not with the driver reference; with $ROW every row has users of its own
 //! declares:                           # what it is like; a row that needs anything else is not-applicable
 //!   relying-party:                    # its set-up, in the words of scenarios
 //!     user-verification: required
@@ -126,7 +126,7 @@ pub struct Target {
     #[serde(default)]
     pub secrets: BTreeMap<String, String>,
     /// How users are named: `$USER` is `alice`, `bob` or `mallory`, and `$ROW` ten digits of the row's own, so that every row has users
-    /// of its own. `$USER` for the driver `reference`, else `$USER-$ROW` when left out.
+    /// of its own. `$USER-$ROW` when left out; nothing else than `$USER` with the driver `reference`, which does not say it.
     #[serde(default)]
     pub users: Option<String>,
     /// What it is like.
@@ -269,6 +269,12 @@ impl Target {
             add(
                 "/version".to_owned(),
                 "stands in the names of files: expected letters, digits, '.', '-', '_' and '+'",
+            );
+        }
+        if self.users.is_some() && self.driver == Driver::Reference {
+            add(
+                "/users".to_owned(),
+                "the driver reference speaks of alice, bob and mallory as they are: leave it out",
             );
         }
         if self

@@ -1,8 +1,7 @@
-//! A small server in front of webauthn-rs that speaks the L3 JSON API: sessions, users and challenges, as its documentation leaves
-//! them to the application.
+//! A small server in front of webauthn-rs: sessions, users and challenges, as its documentation leaves them to the application.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     net::SocketAddr,
     sync::{Arc, Mutex},
 };
@@ -20,13 +19,10 @@ use tokio::net::TcpListener;
 use uuid::Uuid;
 use webauthn_rs::prelude::WebauthnError;
 
-/// What lets a user in before there is a passkey.
-pub const PASS: &str = "temporary access pass";
 /// The RP ID.
 pub const RP_ID: &str = "rp.test";
 /// The only origin.
 pub const ORIGIN: &str = "https://login.rp.test";
-const USERS: [(&str, u128); 3] = [("alice", 0xa11ce), ("bob", 0xb0b), ("mallory", 0x3a11)];
 
 /// A use of the library: its two ceremonies, and the passkeys that it keeps.
 pub trait Passkeys: Send + 'static {
@@ -97,7 +93,7 @@ impl IntoResponse for Refusal {
 
 /// The ceremony that a session has begun; a new one takes its place.
 enum Begun<P: Passkeys> {
-    Registration(P::Registration),
+    Registration(Uuid, P::Registration),
     SignIn(P::SignIn),
 }
 
@@ -108,6 +104,10 @@ struct Session<P: Passkeys> {
 
 struct Memory<P: Passkeys> {
     passkeys: P,
+    /// Everybody who gave a name, in the order in which they first did.
+    users: Vec<String>,
+    /// Those with a passkey: only they themselves add others.
+    registered: HashSet<Uuid>,
     sessions: HashMap<String, Session<P>>,
 }
 
@@ -117,19 +117,16 @@ type App<P> = State<Arc<Mutex<Memory<P>>>>;
 pub async fn serve<P: Passkeys>(passkeys: P) -> SocketAddr {
     let memory = Memory {
         passkeys,
+        users: Vec::new(),
+        registered: HashSet::new(),
         sessions: HashMap::new(),
     };
     let router = Router::new()
-        .route("/healthz", get(|| async { "ok" }))
-        .route("/session/bootstrap", post(bootstrap::<P>))
-        .route("/session/sign-out", post(sign_out::<P>))
-        .route(
-            "/webauthn/registration/options",
-            post(start_registration::<P>),
-        )
-        .route("/webauthn/registration", post(register::<P>))
-        .route("/webauthn/authentication/options", post(start_sign_in::<P>))
-        .route("/webauthn/authentication", post(sign_in::<P>))
+        .route("/session", get(session::<P>).delete(sign_out::<P>))
+        .route("/registration/options", post(start_registration::<P>))
+        .route("/registration", post(register::<P>))
+        .route("/authentication/options", post(start_sign_in::<P>))
+        .route("/authentication", post(sign_in::<P>))
         .with_state(Arc::new(Mutex::new(memory)));
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -138,15 +135,27 @@ pub async fn serve<P: Passkeys>(passkeys: P) -> SocketAddr {
 }
 
 impl<P: Passkeys> Memory<P> {
-    fn session(&mut self, headers: &HeaderMap) -> Option<&mut Session<P>> {
-        let cookie = headers.get(header::COOKIE)?.to_str().ok()?;
-        self.sessions.get_mut(cookie.strip_prefix("session=")?)
+    /// Returns the user that a request names, who is new if nobody had the name.
+    fn named(&mut self, body: &Value) -> Option<Uuid> {
+        let name = body["username"].as_str()?;
+        let known = self.users.iter().position(|user| user == name);
+        let index = known.unwrap_or_else(|| {
+            self.users.push(name.to_owned());
+            self.users.len() - 1
+        });
+        Some(Uuid::from_u128(index as u128 + 1))
     }
 
-    fn user(&mut self, headers: &HeaderMap) -> Result<Uuid, Refusal> {
-        let session = self.session(headers);
-        let user = session.and_then(|session| session.user);
-        user.ok_or_else(|| Refusal::new("NotSignedIn", "nobody is signed in"))
+    fn name_of(&self, user: Uuid) -> String {
+        self.users[user.as_u128() as usize - 1].clone()
+    }
+
+    fn session(&mut self, headers: &HeaderMap) -> Option<&mut Session<P>> {
+        self.sessions.get_mut(id_of(headers)?)
+    }
+
+    fn user(&mut self, headers: &HeaderMap) -> Option<Uuid> {
+        self.session(headers).and_then(|session| session.user)
     }
 
     /// Answers in a new session.
@@ -155,6 +164,13 @@ impl<P: Passkeys> Memory<P> {
         let cookie = format!("session={id}; Path=/; HttpOnly; Secure; SameSite=Strict");
         self.sessions.insert(id, Session { user, begun });
         ([(header::SET_COOKIE, cookie)], Json(body)).into_response()
+    }
+
+    /// Signs in, and ends the session of before.
+    fn signed_in(&mut self, user: Uuid, headers: &HeaderMap) -> Response {
+        id_of(headers).and_then(|before| self.sessions.remove(before));
+        let body = json!({ "user": self.name_of(user) });
+        self.answer(Some(user), None, body)
     }
 
     /// Takes what a session has begun: a challenge is good once.
@@ -166,25 +182,15 @@ impl<P: Passkeys> Memory<P> {
     }
 }
 
-fn named(body: &Value) -> Option<Uuid> {
-    let name = body["username"].as_str()?;
-    let (_, id) = USERS.iter().find(|(known, _)| *known == name)?;
-    Some(Uuid::from_u128(*id))
+fn id_of(headers: &HeaderMap) -> Option<&str> {
+    let cookie = headers.get(header::COOKIE)?.to_str().ok()?;
+    cookie.strip_prefix("session=")
 }
 
-fn name_of(user: Uuid) -> &'static str {
-    let known = USERS.iter().find(|(_, id)| *id == user.as_u128());
-    known.unwrap().0
-}
-
-async fn bootstrap<P: Passkeys>(State(app): App<P>, Json(body): Json<Value>) -> Response {
-    match named(&body) {
-        Some(user) if body["temporaryAccessPass"] == PASS => {
-            let mut memory = app.lock().unwrap();
-            memory.answer(Some(user), None, json!({ "user": name_of(user) }))
-        }
-        _ => StatusCode::UNAUTHORIZED.into_response(),
-    }
+async fn session<P: Passkeys>(State(app): App<P>, headers: HeaderMap) -> Json<Value> {
+    let mut memory = app.lock().unwrap();
+    let user = memory.user(&headers);
+    Json(json!({ "user": user.map(|user| memory.name_of(user)) }))
 }
 
 async fn sign_out<P: Passkeys>(State(app): App<P>, headers: HeaderMap) -> Json<Value> {
@@ -200,27 +206,33 @@ async fn sign_out<P: Passkeys>(State(app): App<P>, headers: HeaderMap) -> Json<V
 async fn start_registration<P: Passkeys>(
     State(app): App<P>,
     headers: HeaderMap,
-) -> Result<Json<Value>, Refusal> {
+    Json(body): Json<Value>,
+) -> Result<Response, Refusal> {
     let mut memory = app.lock().unwrap();
-    let user = memory.user(&headers)?;
-    let (mut options, state) = memory.passkeys.start_registration(user, name_of(user))?;
-    let session = memory.session(&headers).unwrap();
-    session.begun = Some(Begun::Registration(state));
-    Ok(Json(options["publicKey"].take()))
+    let named = memory.named(&body);
+    let user = named.ok_or_else(|| Refusal::new("NoName", "expected a username"))?;
+    let signed_in = memory.user(&headers);
+    if memory.registered.contains(&user) && signed_in != Some(user) {
+        return Err(Refusal::new("NotSignedIn", "somebody else has that name"));
+    }
+    let name = memory.name_of(user);
+    let (mut options, state) = memory.passkeys.start_registration(user, &name)?;
+    let begun = Begun::Registration(user, state);
+    Ok(memory.answer(signed_in, Some(begun), options["publicKey"].take()))
 }
 
 async fn register<P: Passkeys>(
     State(app): App<P>,
     headers: HeaderMap,
     posted: Bytes,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Response, Refusal> {
     let mut memory = app.lock().unwrap();
-    let user = memory.user(&headers)?;
-    match memory.take(&headers)? {
-        Begun::Registration(state) => memory.passkeys.register(user, &posted, state)?,
-        Begun::SignIn(_) => return Err(Refusal::new("NothingBegun", "a sign-in is under way")),
-    }
-    Ok(Json(json!({})))
+    let Begun::Registration(user, state) = memory.take(&headers)? else {
+        return Err(Refusal::new("NothingBegun", "a sign-in is under way"));
+    };
+    memory.passkeys.register(user, &posted, state)?;
+    memory.registered.insert(user);
+    Ok(memory.signed_in(user, &headers))
 }
 
 async fn start_sign_in<P: Passkeys>(
@@ -229,13 +241,11 @@ async fn start_sign_in<P: Passkeys>(
     Json(body): Json<Value>,
 ) -> Result<Response, Refusal> {
     let mut memory = app.lock().unwrap();
-    let (mut options, state) = memory.passkeys.start_sign_in(named(&body))?;
-    let user = memory.user(&headers).ok();
-    Ok(memory.answer(
-        user,
-        Some(Begun::SignIn(state)),
-        options["publicKey"].take(),
-    ))
+    let named = memory.named(&body);
+    let (mut options, state) = memory.passkeys.start_sign_in(named)?;
+    let signed_in = memory.user(&headers);
+    let begun = Begun::SignIn(state);
+    Ok(memory.answer(signed_in, Some(begun), options["publicKey"].take()))
 }
 
 async fn sign_in<P: Passkeys>(
@@ -244,11 +254,9 @@ async fn sign_in<P: Passkeys>(
     posted: Bytes,
 ) -> Result<Response, Refusal> {
     let mut memory = app.lock().unwrap();
-    let user = match memory.take(&headers)? {
-        Begun::SignIn(state) => memory.passkeys.sign_in(&posted, state)?,
-        Begun::Registration(_) => {
-            return Err(Refusal::new("NothingBegun", "a registration is under way"));
-        }
+    let Begun::SignIn(state) = memory.take(&headers)? else {
+        return Err(Refusal::new("NothingBegun", "a registration is under way"));
     };
-    Ok(memory.answer(Some(user), None, json!({ "user": name_of(user) })))
+    let user = memory.passkeys.sign_in(&posted, state)?;
+    Ok(memory.signed_in(user, &headers))
 }

@@ -167,4 +167,10 @@ fn parts_that_do_not_fit_together_are_told() {
     assert_eq!(places(told_apart), Vec::<String>::new());
     let features = json!({ "declares": { "features": ["usernameless", "clock"] } });
     assert_eq!(places(features), ["/declares/features/1"]);
+    // The driver reference has alice, bob and mallory as they are.
+    assert_eq!(places(json!({ "users": "$USER-$ROW" })), ["/users"]);
+    let one_user = json!({ "driver": "fido-api", "users": "$ROW" });
+    assert_eq!(places(one_user), ["/users"]);
+    let each_their_own = json!({ "driver": "fido-api", "users": "$USER" });
+    assert_eq!(places(each_their_own), Vec::<String>::new());
 }
