@@ -29,6 +29,7 @@ fn list(entries: &[(&str, &str)]) -> Located<Differences> {
     let difference = |(lane, field): &(&str, &str)| Difference {
         lanes: [(*lane).to_owned()].into(),
         fields: [field.parse().unwrap()].into(),
+        by_chance: false,
         reason: "a reason".to_owned(),
     };
     Located {
@@ -258,6 +259,16 @@ fn what_is_listed_and_never_differs_is_told_for_the_lanes_that_ran() {
         ]
     );
     assert_eq!(ledger.unused(&["chromium", "firefox"]).len(), 2);
+}
+
+#[test]
+fn what_differs_by_chance_may_be_listed_and_not_be_found() {
+    let mut file = list(&[("chromium", "register/response/aaguid")]);
+    file.value.differences[0].by_chance = true;
+    let ledger = Ledger::of(Some(&file));
+    assert!(ledger.unused(&["chromium"]).is_empty());
+    let found = in_response(&json!({ "aaguid": 1 }), &json!({ "aaguid": 2 }));
+    assert_eq!(ledger.unlisted("chromium", found), Vec::new());
 }
 
 #[test]

@@ -24,6 +24,7 @@ pub struct Ledger {
 struct Listed {
     lane: String,
     field: Field,
+    by_chance: bool,
     place: String,
 }
 
@@ -33,6 +34,7 @@ fn fields(difference: &Difference, place: &str) -> Vec<Listed> {
         let listed = |field: &Field| Listed {
             lane: lane.clone(),
             field: field.clone(),
+            by_chance: difference.by_chance,
             place: place.to_owned(),
         };
         difference.fields.iter().map(listed).collect::<Vec<_>>()
@@ -77,16 +79,21 @@ impl Ledger {
             .collect()
     }
 
-    /// Returns what is listed for these lanes and was not found so far, one sentence each.
+    /// Returns what is listed for these lanes and was not found so far, one sentence each; not what differs by chance.
     #[must_use]
     pub fn unused(&self, lanes: &[&str]) -> Vec<String> {
         let used = self.used();
         let all = self.listed.iter().enumerate();
-        all.filter(|(index, listed)| !used.contains(index) && lanes.contains(&listed.lane.as_str()))
-            .map(|(_, Listed { lane, field, place })| {
-                format!("{place}: no row of lane {lane} differs in {field}: take it off the list")
-            })
-            .collect()
+        let has_to_differ = |(index, listed): &(usize, &Listed)| {
+            !listed.by_chance && !used.contains(index) && lanes.contains(&listed.lane.as_str())
+        };
+        let sentence = |(_, listed): (usize, &Listed)| {
+            let Listed {
+                lane, field, place, ..
+            } = listed;
+            format!("{place}: no row of lane {lane} differs in {field}: take it off the list")
+        };
+        all.filter(has_to_differ).map(sentence).collect()
     }
 
     fn used(&self) -> MutexGuard<'_, BTreeSet<usize>> {

@@ -19,8 +19,11 @@ pub struct Differences {
 pub struct Difference {
     /// The native lanes in which they differ.
     pub lanes: BTreeSet<String>,
-    /// The fields; each of them differs in a row of each of the lanes.
+    /// The fields; each of them differs in a row of each of the lanes, but for those that differ by chance.
     pub fields: BTreeSet<Field>,
+    /// Whether they differ in some runs only, so that a run in which none does says nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_chance: bool,
     /// Why they differ.
     pub reason: String,
 }
