@@ -1,24 +1,31 @@
 //! Runs rows: one relying party a row, its steps in order, then the verdict.
 
+mod administer;
 mod api;
 mod browsers;
 mod command;
+mod epochs;
 mod evidence;
 mod http;
 mod learn;
+mod pace;
 mod play;
 mod site;
 mod smoke;
 mod speech;
 mod turns;
 
+pub(crate) use administer::{set_policy, tell};
 pub use browsers::{Browsers, CapacityError, capacity};
 pub(crate) use command::{Asked, Heard, Settings, accepts, hear, options_in};
+pub use epochs::{Epoch, Lease, epochs};
 pub use evidence::{Evidence, Piece};
 pub(crate) use learn::learn;
+pub(crate) use pace::Pace;
 pub(crate) use play::{ceremony_of, of_models as trust_anchors, setup as embedded};
 pub(crate) use smoke::smoke;
 pub use smoke::{Came, Tried};
+pub(crate) use speech::KeptForAll;
 pub use turns::Turns;
 
 use std::{
@@ -102,6 +109,12 @@ impl RowResult {
         }
     }
 
+    /// Returns what becomes of a row whose policy could not be put in force.
+    #[must_use]
+    pub fn not_begun(why: String) -> Self {
+        Self::without_run(harness_error(why), Duration::ZERO)
+    }
+
     /// Writes down what happened, redacted; nothing when nothing ran.
     #[must_use]
     pub fn written(&self, row: &Row) -> Written {
@@ -167,7 +180,7 @@ impl Runner {
             return RowResult::without_run(judgement, start.elapsed());
         }
         if let Some(started) = &self.started
-            && let Err(error) = started.revive().await
+            && let Err(error) = started.revive(self.control().map(Arc::as_ref)).await
         {
             return RowResult::without_run(harness_error(error.to_string()), start.elapsed());
         }

@@ -3,11 +3,12 @@
 mod adapter;
 mod adapters;
 mod lines;
+mod policy;
 mod start;
 
 use std::{
     collections::BTreeMap,
-    env,
+    env, fmt,
     hash::{BuildHasher as _, RandomState},
     net::{Ipv4Addr, SocketAddr},
     path::{self, Path},
@@ -29,6 +30,7 @@ use tokio::{net::TcpStream, time::timeout};
 
 pub(crate) use adapter::{Ability, Trouble};
 pub(crate) use adapters::{Adapters, Lease};
+pub use policy::{Control, PolicyError};
 use start::Anchors;
 pub use start::Started;
 
@@ -42,7 +44,7 @@ pub const READY_LIMIT: Duration = Duration::from_secs(5);
 const LARGEST_ANSWER: usize = 64 * 1024;
 
 /// A target with what the run needs of it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ReadyTarget {
     /// What its file says.
     pub file: Target,
@@ -54,6 +56,14 @@ pub struct ReadyTarget {
     pub secrets: BTreeMap<String, String>,
     /// How it is spoken to; nothing of the reference relying party's own API.
     pub dialect: Option<Arc<Dialect>>,
+    /// The bearer token for its policy.
+    pub policy_token: Option<String>,
+    /// What controls its policy, where its file says how and it was met.
+    pub policy: Option<Arc<Control>>,
+    /// How fast it is asked; as fast as can be when there is none.
+    pub(crate) pace: Option<Arc<run::Pace>>,
+    /// What was kept of the requests that all rows share.
+    pub(crate) kept_for_all: Arc<run::KeptForAll>,
     /// How it refuses a response: what its file says of that, or else what was learned.
     pub refusals: PerCeremony<Option<Refusing>>,
     /// The processes of an adapter, where it is one.
@@ -96,6 +106,16 @@ pub enum TargetError {
     },
 }
 
+/// Without its secrets.
+impl fmt::Debug for ReadyTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadyTarget")
+            .field("target", &self.file.target)
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
+}
+
 impl ReadyTarget {
     /// Makes a target of what its file says, with its secret.
     #[must_use]
@@ -104,6 +124,8 @@ impl ReadyTarget {
             registration: file.refuses_as(),
             authentication: file.refuses_as(),
         };
+        let pace = file.pacing.requests_per_second;
+        let pace = pace.map(|in_a_second| Arc::new(run::Pace::of(in_a_second)));
         Self {
             // Nobody connects to the address of an adapter.
             address: file
@@ -113,6 +135,10 @@ impl ReadyTarget {
             file,
             pass,
             secrets: BTreeMap::new(),
+            policy_token: None,
+            policy: None,
+            pace,
+            kept_for_all: Arc::default(),
             refusals,
             adapters: None,
             deviations: Vec::new(),
@@ -131,6 +157,7 @@ impl ReadyTarget {
             return Ok(Vec::new());
         }
         probe(self).await?;
+        self.policy = Control::of(self);
         if self.file.refusal.is_some() {
             return Ok(Vec::new());
         }
@@ -177,6 +204,15 @@ pub fn load(file: &Path) -> Result<ReadyTarget, TargetError> {
         None => String::new(),
         Some(variable) => env::var(variable).map_err(|_| missing("/pass-from", variable))?,
     };
+    let graph = read.value.policy.as_ref();
+    let graph = graph.and_then(|policy| policy.graph.as_ref());
+    let policy_token = match graph.and_then(|graph| graph.token_from.as_ref()) {
+        None => None,
+        Some(variable) => {
+            let token = env::var(variable);
+            Some(token.map_err(|_| missing("/policy/graph/token-from", variable))?)
+        }
+    };
     let mut secrets = BTreeMap::new();
     for (name, variable) in &read.value.secrets {
         let secret = match env::var(variable) {
@@ -189,6 +225,7 @@ pub fn load(file: &Path) -> Result<ReadyTarget, TargetError> {
     let mut target = ReadyTarget::new(read.value, pass);
     target.secrets = secrets;
     target.deviations = deviations;
+    target.policy_token = policy_token;
     Ok(target)
 }
 
@@ -208,9 +245,13 @@ pub async fn prepare(
     folder: &Path,
     library: &Arc<Library>,
     seed: u64,
-) -> Result<(Option<Started>, Vec<String>), TargetError> {
+) -> Result<(Option<Arc<Started>>, Vec<String>), TargetError> {
     let (started, mut notes) = begin(target, folder, library).await?;
     notes.extend(target.meet(seed).await?);
+    let started = started.map(Arc::new);
+    if let (Some(started), Some(control)) = (&started, &target.policy) {
+        control.runs(Arc::clone(started)).await;
+    }
     Ok((started, notes))
 }
 

@@ -21,6 +21,7 @@
 //!     counter: reject
 //!   features: [usernameless, username-flow, several-passkeys]
 //!   fido: true                        # what only FIDO's conformance tests demand is red, too
+//! pacing: { rows-at-once: 2, requests-per-second: 5 }
 //! refusal:                            # how it refuses; learned before the rows run when left out
 //!   statuses: [400]
 //!   content-types: [application/json]
@@ -46,6 +47,8 @@ mod declares;
 mod deviations;
 mod dialect;
 mod half_pairs;
+mod pacing;
+mod policy;
 mod refusal;
 mod start;
 mod template;
@@ -64,8 +67,13 @@ use crate::{
 pub use command::REFUSED;
 pub use declares::{Declares, is_set};
 pub use deviations::{Deviation, Deviations, ListedVerdict, Whose};
-pub use dialect::{Accepted, Call, Ceremony, Csrf, Dialect, Exchange, RequestLine};
+pub use dialect::{Accepted, Call, Ceremony, Csrf, Dialect, Exchange, RequestLine, Shared};
 pub use half_pairs::json_of;
+pub use pacing::Pacing;
+pub use policy::{
+    Graph, PolicyControl, Requests, changes_policy, in_environment, is_about_policy, is_in_force,
+    that_restores,
+};
 pub use refusal::{Answered, Pattern, ReasonClass, ReasonRule, Refusing, Status};
 pub use start::Start;
 pub use template::{Code, Template, Variable};
@@ -132,6 +140,12 @@ pub struct Target {
     /// What it is like.
     #[serde(default)]
     pub declares: Declares,
+    /// How its policy is set; rows that need one are not-applicable when left out.
+    #[serde(default)]
+    pub policy: Option<PolicyControl>,
+    /// How fast it may be asked.
+    #[serde(default)]
+    pub pacing: Pacing,
     /// How it refuses a response; learned from two responses that it has to refuse when left out.
     #[serde(default)]
     pub refusal: Option<Refusing>,
@@ -227,6 +241,10 @@ impl Target {
         if let Some(what) = declares::to_be_told(row, self) {
             return Some(format!("the {what} of target {name} cannot be set"));
         }
+        let policy = self.policy.as_ref();
+        if let Some(why) = policy.and_then(|policy| policy.cannot_set(row)) {
+            return Some(format!("target {name} {why}"));
+        }
         let why = self.declares.lacks(library, row, self.driver)?;
         Some(format!("target {name} {why}"))
     }
@@ -239,6 +257,10 @@ impl Target {
         let mut mistakes: Vec<_> = dialect.map(|(at, what)| (at, what.to_owned())).collect();
         let of_driver = command::mistakes(self).into_iter();
         mistakes.extend(of_driver.map(|(at, what)| (at, what.to_owned())));
+        let policy = self.policy.as_ref();
+        let policy = policy.map(|it| it.mistakes(self.start.is_some(), self.json.is_some()));
+        let more = policy.into_iter().flatten().chain(self.pacing.mistake());
+        mistakes.extend(more.map(|(at, what)| (at, what.to_owned())));
         let mut add = |at: String, mistake: &str| mistakes.push((at, mistake.to_owned()));
         match (self.driver, &self.json, &self.pass_from) {
             (Driver::Json, None, _) => add(

@@ -39,6 +39,7 @@ static REGISTRY: Mutex<Registry> = Mutex::new(Registry {
     signal: None,
     next: 1,
     members: BTreeMap::new(),
+    hooks: BTreeMap::new(),
 });
 
 struct Registry {
@@ -48,7 +49,12 @@ struct Registry {
     signal: Option<i32>,
     next: u64,
     members: BTreeMap<u64, Arc<Member>>,
+    /// What is done before anything is ended.
+    hooks: BTreeMap<u64, Hook>,
 }
+
+/// What is done before anything is ended: it has to return soon.
+pub(crate) type Hook = Box<dyn FnOnce() + Send>;
 
 struct Member {
     number: u64,
@@ -171,23 +177,12 @@ impl Member {
 
     /// Tells a person what is left for them to remove; there is nobody to return it to.
     fn complain(&self, left: &BTreeSet<i32>, folder: io::Result<()>) {
-        // Not through the lock of standard error: the command line holds it, perhaps waiting for this session to end.
-        let Ok(stderr) = io::stderr().as_fd().try_clone_to_owned() else {
-            return;
-        };
-        let mut stderr = File::from(stderr);
         if !left.is_empty() {
-            let _ = writeln!(
-                stderr,
-                "passkey-harness: these browser processes do not end: {left:?}"
-            );
+            complain(&format!("these browser processes do not end: {left:?}"));
         }
         if let Err(cause) = folder {
             let folder = self.folder.display();
-            let _ = writeln!(
-                stderr,
-                "passkey-harness: {folder} cannot be removed: {cause}"
-            );
+            complain(&format!("{folder} cannot be removed: {cause}"));
         }
     }
 }
@@ -223,10 +218,26 @@ impl State {
     }
 }
 
+/// Has something done before anything is ended, unless it is forgotten before; returns what names it.
+pub(crate) fn before_ending(hook: Hook) -> u64 {
+    let mut registry = lock(&REGISTRY);
+    let number = registry.next;
+    registry.next += 1;
+    registry.hooks.insert(number, hook);
+    number
+}
+
+/// Forgets what was to be done before anything is ended.
+pub(crate) fn forget(hook: u64) {
+    lock(&REGISTRY).hooks.remove(&hook);
+}
+
 /// Ends every session's processes and lets none start from now on. Call it before the process ends, however it ends.
 ///
 /// After a signal it does not return but ends the process as the signal wants it.
 pub fn end_all() {
+    let hooks = std::mem::take(&mut lock(&REGISTRY).hooks);
+    hooks.into_values().for_each(|hook| hook());
     end_members();
     let signal = lock(&REGISTRY).signal;
     if let Some(signal) = signal {
@@ -280,6 +291,15 @@ fn end_members() {
             }
         }
     });
+}
+
+/// Tells a person something while everything ends; there is nobody to return it to.
+pub(crate) fn complain(what: &str) {
+    // Not through the lock of standard error: the command line holds it, perhaps waiting for something to end.
+    let Ok(stderr) = io::stderr().as_fd().try_clone_to_owned() else {
+        return;
+    };
+    let _ = writeln!(File::from(stderr), "passkey-harness: {what}");
 }
 
 fn mark(number: u64) -> String {

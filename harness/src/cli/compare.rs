@@ -12,7 +12,7 @@ use passkey_model::{lane::Lane, verdict::Verdict};
 use super::{
     EXIT_BAD_FILE, EXIT_HARNESS, EXIT_OK, EXIT_RED, EXIT_UNREACHABLE,
     arguments::{CompareArguments, EMBEDDED, Format, RunArguments},
-    run::{Ending, Prepared, exit_code, play, prepare},
+    run::{ByPolicy, Ending, Prepared, by_policy, end, exit_code, play, prepare},
 };
 use crate::{
     browser::processes,
@@ -42,19 +42,24 @@ pub(super) fn compare(
     let folder = folder.unwrap_or_else(|| scenarios.join("targets/verdicts"));
     let (mut codes, mut columns, mut plan) = (Vec::new(), Vec::new(), Vec::new());
     for target in &told.targets {
-        let prepared = match prepare(scenarios, &as_run(told, target), err)? {
-            Ok(prepared) => prepared,
+        let ran = match prepare(scenarios, &as_run(told, target), err)? {
+            Ok(prepared) => run(&prepared, target, err)?,
+            Err(code) => Err(code),
+        };
+        let (mut column, code) = match ran {
+            Ok(ran) => {
+                if plan.is_empty() {
+                    plan = ran.lines;
+                }
+                (ran.column, ran.code)
+            }
             Err(code) => {
                 writeln!(err, "{target} is left out")?;
                 codes.push(code);
                 continue;
             }
         };
-        let (mut column, code) = run(&prepared, target, err)?;
         codes.push(code);
-        if plan.is_empty() {
-            plan = prepared.rows.iter().map(Line::of).collect();
-        }
         match since(&folder, &column, told, &plan) {
             Ok(since) => column.since = since,
             Err(error) => {
@@ -96,8 +101,20 @@ fn as_run(told: &CompareArguments, target: &str) -> RunArguments {
     }
 }
 
-/// Runs the rows of a target; returns what came of them, and the exit code of the run.
-fn run(prepared: &Prepared, named: &str, err: &mut impl Write) -> io::Result<(Column, u8)> {
+/// What came of the rows of a target.
+struct Ran {
+    column: Column,
+    code: u8,
+    /// The rows, in the order of the plan.
+    lines: Vec<Line>,
+}
+
+/// Runs the rows of a target; an exit code where none ran, or its policy is not restored.
+fn run(prepared: &Prepared, named: &str, err: &mut impl Write) -> io::Result<Result<Ran, u8>> {
+    let ByPolicy { epochs, lease } = match by_policy(prepared, err)? {
+        Ok(found) => found,
+        Err(code) => return Ok(Err(code)),
+    };
     let runner = &prepared.runner;
     let version = match &runner.target {
         Some(target) => target.file.version.as_deref(),
@@ -114,8 +131,15 @@ fn run(prepared: &Prepared, named: &str, err: &mut impl Write) -> io::Result<(Co
         }
         Event::Finished { .. } => Ok(()),
     };
-    let (counts, _) = play(prepared, false, &mut note)?;
-    Ok((column, exit_code(&counts, &prepared.unmatched)))
+    let (counts, _) = play(prepared, epochs, false, &mut note)?;
+    if let Some(code) = end(lease, err)? {
+        return Ok(Err(code));
+    }
+    Ok(Ok(Ran {
+        column,
+        code: exit_code(&counts, &prepared.unmatched),
+        lines: prepared.rows.iter().map(Line::of).collect(),
+    }))
 }
 
 fn since(

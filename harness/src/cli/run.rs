@@ -1,4 +1,5 @@
-//! `run`: rows side by side, as many at once as their lane takes, reported in the order of the plan.
+//! `run`: rows side by side, as many at once as their lane takes, reported in the order of the plan, policy by policy where
+//! the target has one for all of them.
 
 use std::{
     collections::BTreeMap,
@@ -17,7 +18,7 @@ use passkey_model::{
 use tokio::runtime::Runtime;
 
 use super::{
-    EXIT_HARNESS, EXIT_NOTHING, EXIT_OK, EXIT_RED, EXIT_USAGE,
+    EXIT_HARNESS, EXIT_NOTHING, EXIT_OK, EXIT_RED, EXIT_UNREACHABLE, EXIT_USAGE,
     arguments::{EMBEDDED, Format, RunArguments, SCENARIOS},
     target,
 };
@@ -27,11 +28,13 @@ use crate::{
     inspect::inspect,
     lanes::{self, Places, Shard},
     report::{Event, Files, JsonLines, Reporter, Terminal},
-    run::{Browsers, CapacityError, RowResult, Runner, Turns, capacity},
+    run::{Browsers, CapacityError, Epoch, Lease, RowResult, Runner, Turns, capacity, epochs},
 };
 
 /// Where transcripts of red rows go when no report is asked for.
 const DEFAULT_REPORT: &str = "passkey-report";
+/// Where the former policies of targets go.
+const FORMER_POLICIES: &str = "passkey-former-policies";
 
 /// Runs the rows that are chosen and returns the exit code.
 pub(super) fn run(
@@ -58,7 +61,7 @@ pub(super) struct Prepared {
     /// The known deviations that no row of the whole plan can show; not looked for where only some rows were chosen.
     pub unmatched: Vec<Listed>,
     /// Ended, with everything that it started, when the rows have run.
-    _runtime: Runtime,
+    pub runtime: Runtime,
 }
 
 /// Loads the scenarios, starts and meets the target, and looks which lanes are there; an exit code where nothing can run.
@@ -125,14 +128,16 @@ pub(super) fn prepare(
             return Ok(Err(EXIT_USAGE));
         }
     };
+    let pacing = target.as_ref().map(|target| &target.file.pacing);
+    let at_most = pacing.and_then(|pacing| pacing.rows_at_once);
     let runner = Runner {
         seed,
         library,
         strict: told.strict,
-        target,
-        started: started.map(Arc::new),
+        started,
         browsers: Arc::new(browsers),
-        turns: Turns::of(&lanes, told.jobs, capacity),
+        turns: Turns::of(&lanes, told.jobs, capacity).at_most(at_most),
+        target,
         ..Runner::default()
     };
     let whole_plan = told.filter.is_empty() && told.lane.is_empty() && shard.is_none();
@@ -156,7 +161,7 @@ pub(super) fn prepare(
         runner: Arc::new(runner),
         rows: chosen,
         unmatched,
-        _runtime: runtime,
+        runtime,
     }))
 }
 
@@ -178,6 +183,10 @@ fn report(
     err: &mut impl Write,
 ) -> io::Result<u8> {
     let runner = &prepared.runner;
+    let ByPolicy { epochs, lease } = match by_policy(prepared, err)? {
+        Ok(found) => found,
+        Err(code) => return Ok(code),
+    };
     let folder = told.report.clone().unwrap_or_else(|| DEFAULT_REPORT.into());
     let target = runner.target_name().to_owned();
     let create = |folder: &Path| Files::create(folder, &target, &command);
@@ -200,7 +209,10 @@ fn report(
         files.as_mut().map_or(Ok(()), |files| files.event(event))
     };
     let in_full = told.exact && text && prepared.rows.len() == 1;
-    let (counts, shown) = play(prepared, in_full, &mut report)?;
+    let (counts, shown) = play(prepared, epochs, in_full, &mut report)?;
+    if let Some(code) = end(lease, err)? {
+        return Ok(code);
+    }
     write!(out, "{shown}")?;
     if let Some(folder) = &told.report {
         writeln!(err, "report: {}", folder.display())?;
@@ -208,37 +220,80 @@ fn report(
     Ok(exit_code(&counts, &prepared.unmatched))
 }
 
+/// The rows, ordered by policy.
+pub(super) struct ByPolicy {
+    pub epochs: Vec<Epoch>,
+    /// The target's policy, where they need it.
+    pub lease: Option<Lease>,
+}
+
+/// Orders rows by policy, and takes the target's policy where they need it; an exit code where it cannot be taken.
+pub(super) fn by_policy(
+    prepared: &Prepared,
+    err: &mut impl Write,
+) -> io::Result<Result<ByPolicy, u8>> {
+    let Prepared {
+        runner, runtime, ..
+    } = prepared;
+    let epochs = epochs(runner, prepared.rows.clone());
+    let leased = runtime.block_on(runner.lease(&epochs, Path::new(FORMER_POLICIES)));
+    let leased = match leased {
+        Ok(leased) => leased,
+        Err(mistake) => {
+            writeln!(err, "{mistake}")?;
+            return Ok(Err(EXIT_UNREACHABLE));
+        }
+    };
+    let (lease, note) = leased.unzip();
+    note.flatten()
+        .iter()
+        .try_for_each(|note| writeln!(err, "{note}"))?;
+    Ok(Ok(ByPolicy { epochs, lease }))
+}
+
+/// Restores the target's policy where it was taken; an exit code where it cannot be restored.
+pub(super) fn end(lease: Option<Lease>, err: &mut impl Write) -> io::Result<Option<u8>> {
+    let Some(Err(mistake)) = lease.map(Lease::end) else {
+        return Ok(None);
+    };
+    writeln!(err, "the former policy is not restored: {mistake}")?;
+    Ok(Some(EXIT_HARNESS))
+}
+
 /// Plays rows and reports them; returns the verdicts, and what there is to see of the rows where they are shown in full.
 pub(super) fn play(
     prepared: &Prepared,
+    epochs: Vec<Epoch>,
     in_full: bool,
     report: &mut impl FnMut(&Event<'_>) -> io::Result<()>,
 ) -> io::Result<(BTreeMap<Verdict, usize>, String)> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
     let start = Instant::now();
-    let Prepared { runner, rows, .. } = prepared;
+    let Prepared {
+        runner, runtime, ..
+    } = prepared;
+    let rows = epochs.iter().flat_map(|epoch| &epoch.rows);
     let runnable = rows
-        .iter()
         .filter(|row| runner.does_not_run(row).is_none())
         .count();
     report(&Event::Started { runnable })?;
-    let tasks: Vec<_> = rows
-        .iter()
-        .map(|row| runtime.spawn(one(Arc::clone(runner), row.clone())))
-        .collect();
     let mut counts = BTreeMap::new();
     let mut shown = String::new();
-    for task in tasks {
-        let (row, result) = runtime.block_on(task).map_err(io::Error::other)?;
-        *counts.entry(result.judgement.verdict).or_default() += 1;
-        report(&Event::Judged {
-            row: &row,
-            result: &result,
-        })?;
-        if in_full {
-            shown += &runtime.block_on(inspect(runner, &row, &result));
+    for epoch in epochs {
+        let began = Arc::new(runtime.block_on(epoch.begin(runner)));
+        let rows = epoch.rows.into_iter();
+        let tasks: Vec<_> = rows
+            .map(|row| runtime.spawn(one(Arc::clone(runner), Arc::clone(&began), row)))
+            .collect();
+        for task in tasks {
+            let (row, result) = runtime.block_on(task).map_err(io::Error::other)?;
+            *counts.entry(result.judgement.verdict).or_default() += 1;
+            report(&Event::Judged {
+                row: &row,
+                result: &result,
+            })?;
+            if in_full {
+                shown += &runtime.block_on(inspect(runner, &row, &result));
+            }
         }
     }
     runtime.block_on(runner.browsers.close());
@@ -250,8 +305,12 @@ pub(super) fn play(
     Ok((counts, shown))
 }
 
-async fn one(runner: Arc<Runner>, row: Row) -> (Row, RowResult) {
-    let result = runner.run_row(&row).await;
+/// Runs a row under the policy that was put in force, if it was.
+async fn one(runner: Arc<Runner>, began: Arc<Result<(), String>>, row: Row) -> (Row, RowResult) {
+    let result = match began.as_ref() {
+        Ok(()) => runner.run_row(&row).await,
+        Err(why) => RowResult::not_begun(why.clone()),
+    };
     (row, result)
 }
 

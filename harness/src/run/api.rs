@@ -5,17 +5,19 @@ use std::{
     collections::{BTreeMap, btree_map::Entry},
     net::SocketAddr,
     sync::Arc,
+    time::Duration,
 };
 
 use hyper::{HeaderMap, Method, header};
 use passkey_model::{
-    target::Answered,
+    target::{Answered, Exchange},
     verdict::{Outcome, Reason},
 };
 use serde_json::Value;
 
 pub(crate) use super::http::ConnectError;
 use super::{
+    REQUEST_LIMIT,
     command::Shell,
     http::{LARGE_REQUEST, Link, Message},
     speech::{OfRow, Speech, unclear},
@@ -98,7 +100,10 @@ impl Api {
         let adapters = target.and_then(|target| Some((target, target.adapters.as_ref()?)));
         let line = match adapters {
             Some((target, adapters)) => Line::Command(Shell::new(adapters, target, row).await),
-            None => Line::Http(Box::new(Link::connect(address, host).await?)),
+            None => {
+                let link = Link::connect(address, host).await?;
+                Line::Http(Box::new(link.with_limit(reader.limit())))
+            }
         };
         Ok(Self {
             line,
@@ -216,6 +221,20 @@ impl Api {
         }
     }
 
+    /// Makes the requests that set a policy, which demands this.
+    pub(super) async fn set_policy(
+        &mut self,
+        exchanges: &[Exchange],
+        demands: Value,
+    ) -> Result<(), Outcome> {
+        let Some(mut speech) = self.speech.take() else {
+            return Ok(());
+        };
+        let set = speech.set_policy(self, exchanges, demands).await;
+        self.speech = Some(speech);
+        set
+    }
+
     /// Says something in the relying party's own words.
     async fn exchange(
         &mut self,
@@ -246,6 +265,11 @@ impl Api {
         user: &str,
         mut message: Message,
     ) -> Result<(Answered, HeaderMap), Outcome> {
+        if let Reader::Target(target) = &self.reader
+            && let Some(pace) = &target.pace
+        {
+            pace.wait().await;
+        }
         if let Some(jar) = self.sessions.get(user) {
             let pairs: Vec<String> = jar
                 .iter()
@@ -304,6 +328,15 @@ fn too_large(size: usize, how: &str) -> Outcome {
 }
 
 impl Reader {
+    /// How long one request may take.
+    fn limit(&self) -> Duration {
+        let own = match self {
+            Self::Reference => None,
+            Self::Target(target) => target.file.pacing.answers_within_seconds,
+        };
+        own.map_or(REQUEST_LIMIT, Duration::from_secs)
+    }
+
     /// Reads an answer to a request for a path.
     pub(super) fn read(&self, path: &str, said: &Answered) -> Answer {
         let json = if said.body.is_empty() {
@@ -331,7 +364,7 @@ impl Reader {
 }
 
 /// The reference relying party names its reasons; a policy's refusal stands where Graph puts it.
-fn refusal(error: &Value) -> Outcome {
+pub(super) fn refusal(error: &Value) -> Outcome {
     let listed = error["reasons"]
         .as_array()
         .map(Vec::as_slice)

@@ -150,6 +150,7 @@ impl Application {
             }
             Call::Options(ceremony) => self.options(*ceremony, session, body).await,
             Call::Result(ceremony) => self.verify(*ceremony, session, body).await,
+            Call::Administration => Err(self.skip("a library has no policy to be set".to_owned())),
         }
     }
 

@@ -5,6 +5,7 @@ use std::{
     net::SocketAddr,
     pin::{Pin, pin},
     task::Poll,
+    time::Duration,
 };
 
 use http_body_util::{BodyExt, Full, Limited};
@@ -33,6 +34,8 @@ pub(super) struct Link {
     sender: SendRequest<Full<Bytes>>,
     /// What reads and writes; nothing once it has ended.
     connection: Option<Connection<TokioIo<TcpStream>, Full<Bytes>>>,
+    /// How long one request may take.
+    limit: Duration,
 }
 
 /// A connection that could not be made.
@@ -79,12 +82,20 @@ impl Link {
             host: host.to_owned(),
             sender,
             connection: Some(connection),
+            limit: REQUEST_LIMIT,
         })
     }
 
-    /// Connects to another host of the same server.
+    /// Connects to another host of the same server, as patiently.
     pub(super) async fn again(&self, host: &str) -> Result<Self, ConnectError> {
-        Self::connect(self.address, host).await
+        let link = Self::connect(self.address, host).await?;
+        Ok(link.with_limit(self.limit))
+    }
+
+    /// Gives a relying party that is slow more time for each request.
+    pub(super) const fn with_limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
     }
 
     pub(super) fn host(&self) -> &str {
@@ -138,7 +149,7 @@ impl Link {
                 .map_err(|error| error.to_string())?;
             Ok::<_, String>((head, body.to_bytes()))
         };
-        let driven = timeout(REQUEST_LIMIT, drive(&mut self.connection, exchange)).await;
+        let driven = timeout(self.limit, drive(&mut self.connection, exchange)).await;
         if size > LARGE_REQUEST || !matches!(driven, Ok(Ok(_))) {
             // Whether or not it was read to its end, the next request has a connection of its own.
             self.connection = None;

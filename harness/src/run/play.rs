@@ -30,8 +30,9 @@ use passkey_model::{
     library::Library,
     options::Registered,
     policy::name_observed,
-    row::{Row, Step},
+    row::{NamedPolicy, Row, Step},
     scenario::{Action, CeremonyKind, StepSpec},
+    target::Answered,
     transcript::{Message, StepRecord},
     verdict::{Judgement, Outcome, Verdict, aftermath::Aftermath},
 };
@@ -41,11 +42,12 @@ use tokio::sync::oneshot;
 
 use super::{
     Browsers, Evidence, Runner,
-    api::{Answer, Api, ConnectError, Jar},
+    api::{self, Answer, Api, ConnectError, Jar},
     command, evidence,
     site::RowSite,
     speech::OfRow,
 };
+use crate::target::PolicyError;
 use canary::Canary;
 pub(crate) use ceremony::ceremony_of;
 pub(super) use ceremony::path;
@@ -163,6 +165,18 @@ fn other_hosts(row: &Row) -> Vec<String> {
     origins
         .filter_map(|origin| Some(origin.strip_prefix("https://")?.to_owned()))
         .collect()
+}
+
+/// Reads why a policy was not taken, which stands where Graph puts it.
+fn broken_rule(said: &Answered) -> Outcome {
+    match said.json() {
+        Some(json) if said.status == 400 && json.get("error").is_some() => {
+            api::refusal(&json["error"])
+        }
+        _ => Outcome::OtherRefusal {
+            what: said.to_string(),
+        },
+    }
 }
 
 /// A response that was posted, to post it again.
@@ -305,7 +319,14 @@ impl Player<'_> {
             name_observed(&mut document, observed);
         }
         self.messages.push(Message::Policy(document.clone()));
-        Ok(self.api.patch(POLICY, &document).await.outcome())
+        match self.rp.policy_control() {
+            None => Ok(self.api.patch(POLICY, &document).await.outcome()),
+            Some(control) => match control.set(&NamedPolicy::new(name, &document)).await {
+                Ok(()) => Ok(Outcome::Accepted),
+                Err(PolicyError::Refused(said)) => Ok(broken_rule(&said)),
+                Err(error) => Err(error.to_string()),
+            },
+        }
     }
 
     async fn bootstrap(&mut self, user: &str) -> Option<Outcome> {

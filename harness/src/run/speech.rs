@@ -1,6 +1,10 @@
 //! Says in a relying party's own words what the harness says in the reference relying party's, and reads its answers back.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use hyper::{HeaderMap, Method, header};
 use passkey_model::{
@@ -38,7 +42,17 @@ pub(super) struct Speech {
     kept: BTreeMap<String, Map<String, Value>>,
     /// The tokens against cross-site requests, by session.
     tokens: BTreeMap<String, String>,
+    /// What was kept of the requests that all rows share.
+    shared: Map<String, Value>,
+    /// What a policy demands, while it is set.
+    policy: Value,
 }
+
+/// The session of whoever asks what all rows share, and sets policies.
+const ADMINISTRATOR: &str = "(the run)";
+
+/// What was kept of the requests that all rows share, and since when; nothing before they were made.
+pub(crate) type KeptForAll = tokio::sync::Mutex<Option<(Instant, Map<String, Value>)>>;
 
 /// What templates are filled with.
 struct Filling<'a> {
@@ -61,6 +75,8 @@ impl Speech {
             names: BTreeMap::new(),
             kept: BTreeMap::new(),
             tokens: BTreeMap::new(),
+            shared: Map::new(),
+            policy: Value::Null,
         })
     }
 
@@ -94,6 +110,7 @@ impl Speech {
         let call = call_of(method, path).ok_or_else(unknown)?;
         let dialect = Arc::clone(&self.dialect);
         let exchanges = dialect.says(&call).ok_or_else(unknown)?;
+        self.share(api).await?;
         let mut body = body.clone();
         if let Some(name) = body.get("username").and_then(Value::as_str) {
             body["username"] = json!(self.name_of(name));
@@ -108,6 +125,57 @@ impl Speech {
             }
         }
         Ok(said)
+    }
+
+    /// Makes the requests that all rows share, unless another row did.
+    async fn share(&mut self, api: &mut Api) -> Result<(), Outcome> {
+        let dialect = Arc::clone(&self.dialect);
+        let Some(shared) = &dialect.shared else {
+            return Ok(());
+        };
+        let target = Arc::clone(&self.target);
+        // Held meanwhile: whoever comes second waits for what the first one gets.
+        let mut kept = target.kept_for_all.lock().await;
+        let lasts = Duration::from_secs(shared.for_seconds);
+        if let Some((since, kept)) = &*kept
+            && since.elapsed() < lasts
+        {
+            self.shared.clone_from(kept);
+            return Ok(());
+        }
+        self.shared = Map::new();
+        let since = Instant::now();
+        self.administer(api, &shared.requests).await?;
+        self.shared = self.kept.remove(ADMINISTRATOR).unwrap_or_default();
+        *kept = Some((since, self.shared.clone()));
+        Ok(())
+    }
+
+    /// Makes requests that belong to no row, all of which have to be answered with yes.
+    async fn administer(&mut self, api: &mut Api, exchanges: &[Exchange]) -> Result<(), Outcome> {
+        for exchange in exchanges {
+            let what = (ADMINISTRATOR, &Call::Administration, &Value::Null);
+            let said = self.exchange(api, what, exchange).await?;
+            if !said.is_success() {
+                let line = String::from(exchange.request.clone());
+                return Err(unclear(format!("{line} was answered with {said}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the requests that set a policy, which demands this.
+    pub(super) async fn set_policy(
+        &mut self,
+        api: &mut Api,
+        exchanges: &[Exchange],
+        policy: Value,
+    ) -> Result<(), Outcome> {
+        self.share(api).await?;
+        self.policy = policy;
+        let done = self.administer(api, exchanges).await;
+        self.forget(ADMINISTRATOR);
+        done
     }
 
     async fn exchange(
@@ -213,14 +281,20 @@ impl Filling<'_> {
             | (Variable::Response, Call::Result(_)) => Some(self.body.clone()),
             (Variable::Answer, _) => self.answer.clone(),
             (Variable::Kept, _) => {
+                let mut all = self.speech.shared.clone();
                 let kept = self.speech.kept.get(self.session);
-                kept.map(|kept| Value::Object(kept.clone()))
+                all.extend(kept.cloned().unwrap_or_default());
+                Some(Value::Object(all))
             }
             (Variable::CredentialId, Call::Delete(id)) => Some(json!(id)),
             (Variable::Csrf, _) => self.speech.tokens.get(self.session).map(|it| json!(it)),
+            (Variable::Policy, Call::Administration) => Some(self.speech.policy.clone()),
             (Variable::Wanted, _) => Some(self.speech.row.settings.clone()),
             (Variable::Secret, _) => serde_json::to_value(&self.speech.target.secrets).ok(),
-            (Variable::Request | Variable::Response | Variable::CredentialId, _) => None,
+            (
+                Variable::Request | Variable::Response | Variable::CredentialId | Variable::Policy,
+                _,
+            ) => None,
         }
         .filter(|value| !value.is_null())
     }
@@ -255,6 +329,10 @@ impl Filling<'_> {
         } else {
             Message::json(method, &path, &body)
         };
+        if body.is_null() {
+            // Nothing is no JSON, and some servers refuse it where it is said to be.
+            message.headers.clear();
+        }
         let common = &self.speech.dialect.headers;
         for (name, value) in common.iter().chain(&exchange.headers) {
             message.headers.push((name.clone(), self.text(value)?));

@@ -21,7 +21,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{ReadyTarget, TargetError, answers};
+use super::{Control, ReadyTarget, TargetError, answers};
 use crate::{
     browser::{BrowserError, Tail, processes::Family},
     lines::lines,
@@ -34,11 +34,16 @@ const LOOK: Duration = Duration::from_millis(50);
 /// A target that was started. Dropping it ends all its processes before the drop returns.
 pub struct Started {
     target: ReadyTarget,
-    start: Start,
     /// The folder of its file.
     folder: PathBuf,
     library: Arc<Library>,
-    running: Mutex<Running>,
+    state: Mutex<State>,
+}
+
+/// How it is started, and what runs; nothing does after a start that failed.
+struct State {
+    start: Start,
+    running: Option<Running>,
 }
 
 /// Its processes, and what they say.
@@ -54,15 +59,41 @@ impl std::fmt::Debug for Started {
 }
 
 impl Started {
-    /// Starts it again where it has ended, as it may have done at what a row showed it; other rows are not to suffer from that.
+    /// Starts it again where it has ended, as it may have done at what a row showed it, under the policy that was set; other rows are
+    /// not to suffer from that.
+    ///
+    /// # Errors
+    /// When it does not start again, or the policy cannot be set.
+    pub async fn revive(&self, control: Option<&Control>) -> Result<(), TargetError> {
+        let mut state = self.state.lock().await;
+        let running = state.running.as_ref();
+        if running.is_some_and(|running| running.family.has_ended().is_none()) {
+            return Ok(());
+        }
+        self.launch(&mut state).await?;
+        let Some(control) = control else {
+            return Ok(());
+        };
+        let set = control.set_again().await;
+        set.map_err(|error| failed(&self.target, error.to_string()))
+    }
+
+    /// Starts it again in another way, whether or not it has ended.
     ///
     /// # Errors
     /// When it does not start again.
-    pub async fn revive(&self) -> Result<(), TargetError> {
-        let mut running = self.running.lock().await;
-        if running.family.has_ended().is_some() {
-            *running = launch(&self.target, &self.start, &self.folder, &self.library).await?;
-        }
+    pub(super) async fn again(&self, start: Start) -> Result<(), TargetError> {
+        let mut state = self.state.lock().await;
+        state.start = start;
+        self.launch(&mut state).await
+    }
+
+    async fn launch(&self, state: &mut State) -> Result<(), TargetError> {
+        // Ended first: it has the port.
+        state.running = None;
+        *self.target.kept_for_all.lock().await = None;
+        let running = launch(&self.target, &state.start, &self.folder, &self.library).await?;
+        state.running = Some(running);
         Ok(())
     }
 }
@@ -87,10 +118,12 @@ pub async fn start(
     let running = launch(target, &start, &folder, &library).await?;
     Ok(Started {
         target: target.clone(),
-        start,
         folder,
         library,
-        running: Mutex::new(running),
+        state: Mutex::new(State {
+            start,
+            running: Some(running),
+        }),
     })
 }
 

@@ -61,7 +61,8 @@ pub struct Declares {
 
 /// Says what a row sets that only the embedded relying party can be told.
 ///
-/// A target that has users of their own for every row knows no passkeys of a user but the row's.
+/// A target that has users of their own for every row knows no passkeys of a user but the row's, and the policy of one can be set whose file
+/// says how.
 pub(super) fn to_be_told(row: &Row, target: &Target) -> Option<&'static str> {
     let of_step = |step: &Step| {
         let spec = &step.spec;
@@ -69,7 +70,7 @@ pub(super) fn to_be_told(row: &Row, target: &Target) -> Option<&'static str> {
         let sets_policy = spec.action == Action::SetPolicy || spec.switch_policy.is_some();
         match () {
             () if moves_clock => Some("clock"),
-            () if sets_policy => Some("policy"),
+            () if sets_policy && target.policy.is_none() => Some("policy"),
             () if spec.action == Action::SetUser => Some("users"),
             () if spec.stored.is_some() => Some("view of records"),
             () if spec.action == Action::Read => Some("view of records and sessions"),
@@ -81,7 +82,7 @@ pub(super) fn to_be_told(row: &Row, target: &Target) -> Option<&'static str> {
     };
     let usual = |(_, user): &(String, UserSpec)| *user == UserSpec::default();
     match () {
-        () if row.policy.is_some() => Some("policy"),
+        () if row.policy.is_some() && target.policy.is_none() => Some("policy"),
         () if row.requires.contains(&Feature::Clock) => Some("clock"),
         () if !row.users.iter().all(usual) => Some("users"),
         () => row.steps.iter().find_map(of_step),

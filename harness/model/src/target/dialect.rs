@@ -36,6 +36,9 @@ pub struct Dialect {
     /// Where the token against cross-site requests is found, which requests name as `$CSRF`.
     #[serde(default)]
     pub csrf: Option<Csrf>,
+    /// What is asked once for all rows, as an administrator's token: what it keeps, every request can name as `$KEPT/<name>`.
+    #[serde(default)]
+    pub shared: Option<Shared>,
     /// What lets a user in who has no passkey yet: one request after the other; nothing where anybody may register.
     #[serde(default)]
     pub let_in: Vec<Exchange>,
@@ -52,6 +55,23 @@ pub struct Dialect {
     /// Deletes a passkey of whoever is signed in.
     #[serde(default)]
     pub delete: Option<Exchange>,
+}
+
+/// Requests that all rows share.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Shared {
+    /// One request after the other.
+    pub requests: Vec<Exchange>,
+    /// For how long what they keep is good, in seconds; they are made again then.
+    #[serde(default = "Shared::usual_time")]
+    pub for_seconds: u64,
+}
+
+impl Shared {
+    const fn usual_time() -> u64 {
+        900
+    }
 }
 
 /// The two requests of a ceremony.
@@ -94,6 +114,26 @@ pub struct Exchange {
     /// How options write `challenge`, `user.id` and the IDs of credentials.
     #[serde(default)]
     pub binary: Code,
+}
+
+impl Exchange {
+    /// Says what is wrong with it although each part has the right shape: the JSON pointer of the part, and the mistake.
+    pub(super) fn mistake(&self, at: &str) -> Option<(String, &'static str)> {
+        let pointer = self.accepted.as_ref().and_then(|it| it.at.as_ref());
+        if pointer.is_some_and(|at| !at.is_empty() && !at.starts_with('/')) {
+            return Some((
+                format!("{at}/accepted/at"),
+                "expected a JSON pointer, as /result/value",
+            ));
+        }
+        let has_fields = matches!(&self.body, Some(body) if body.has_members());
+        (self.form && !has_fields).then(|| {
+            (
+                format!("{at}/form"),
+                "a form needs a body with members, which are its fields",
+            )
+        })
+    }
 }
 
 /// A method and a path.
@@ -211,6 +251,8 @@ pub enum Call {
     SignOut,
     /// Deletes a passkey: its ID, base64url.
     Delete(String),
+    /// What no row asks but the run: what rows share, and policies.
+    Administration,
 }
 
 impl Dialect {
@@ -224,6 +266,7 @@ impl Dialect {
             Call::Result(kind) => one(&self.ceremony(*kind).result),
             Call::Session => self.session.as_ref().map(std::slice::from_ref),
             Call::SignOut => Some(self.sign_out.as_slice()),
+            Call::Administration => None,
             Call::Delete(_) => self.delete.as_ref().map(std::slice::from_ref),
         }
     }
@@ -239,9 +282,13 @@ impl Dialect {
 
     fn exchanges(&self) -> impl Iterator<Item = (String, &Exchange)> {
         let named = |name: &str, exchange| (format!("/json/{name}"), exchange);
-        let let_in = self.let_in.iter().enumerate();
-        let_in
-            .map(|(index, exchange)| (format!("/json/let-in/{index}"), exchange))
+        let shared = self.shared.iter().flat_map(|shared| &shared.requests);
+        let numbered =
+            |of: &'static str| move |(index, exchange)| (format!("/json/{of}/{index}"), exchange);
+        let shared = shared.enumerate().map(numbered("shared/requests"));
+        let let_in = self.let_in.iter().enumerate().map(numbered("let-in"));
+        shared
+            .chain(let_in)
             .chain([
                 named("registration/options", &self.registration.options),
                 named("registration/result", &self.registration.result),
@@ -257,19 +304,7 @@ impl Dialect {
     pub(super) fn mistakes(&self) -> Vec<(String, &'static str)> {
         let mut mistakes = Vec::new();
         for (at, exchange) in self.exchanges() {
-            let pointer = exchange.accepted.as_ref().and_then(|it| it.at.as_ref());
-            if pointer.is_some_and(|at| !at.is_empty() && !at.starts_with('/')) {
-                mistakes.push((
-                    format!("{at}/accepted/at"),
-                    "expected a JSON pointer, as /result/value",
-                ));
-            }
-            if exchange.form && !matches!(&exchange.body, Some(body) if body.has_members()) {
-                mistakes.push((
-                    format!("{at}/form"),
-                    "a form needs a body with members, which are its fields",
-                ));
-            }
+            mistakes.extend(exchange.mistake(&at));
         }
         let csrf = self.csrf.as_ref();
         let places = csrf.map_or(1, |csrf| {

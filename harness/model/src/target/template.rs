@@ -3,7 +3,8 @@
 //! `$NAME/members/0` as a whole string is the value at that JSON pointer in a variable; text that is JSON itself is read on the way.
 //! `{$NAME/members}` inside text is put in as text. `$$` begins text with a dollar. Behind a value may stand ` from <code>` and
 //! ` as <code>`: how its bytes are written where they come from, and where they go; both are base64url when left out, as in WebAuthn's
-//! own JSON. A member whose value is not there is left out.
+//! own JSON; ` as json-text` writes JSON into text, and ` as words` a list with spaces between its members. `*` in the place of a member
+//! stands for all members of a list, and the lists that are found behind it are joined. A member whose value is not there is left out.
 
 use std::{borrow::Cow, fmt};
 
@@ -57,10 +58,12 @@ pub enum Variable {
     Wanted,
     /// A secret from the environment, by the name that the file gives it.
     Secret,
+    /// What a policy demands, where the target's policy is set by requests: `aaguids`.
+    Policy,
 }
 
 impl Variable {
-    const ALL: [(Self, &'static str); 10] = [
+    const ALL: [(Self, &'static str); 11] = [
         (Self::User, "USER"),
         (Self::Pass, "PASS"),
         (Self::Request, "REQUEST"),
@@ -71,6 +74,7 @@ impl Variable {
         (Self::Csrf, "CSRF"),
         (Self::Wanted, "WANTED"),
         (Self::Secret, "SECRET"),
+        (Self::Policy, "POLICY"),
     ];
 
     fn named(name: &str) -> Result<Self, String> {
@@ -118,8 +122,17 @@ struct Expression {
     path: Vec<String>,
     from: Option<Code>,
     to: Option<Code>,
-    /// Whether the value is written as text that is JSON.
-    json_text: bool,
+    /// How a value is written that is no bytes.
+    written: Option<Written>,
+}
+
+/// How a value that is no bytes is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Written {
+    /// As text that is JSON.
+    JsonText,
+    /// As text, with spaces between the members of a list.
+    Words,
 }
 
 impl Template {
@@ -284,16 +297,17 @@ impl Expression {
             path: path.collect(),
             from: None,
             to: None,
-            json_text: false,
+            written: None,
         };
         let codes = "base64url, base64, hex, text or numbers";
         while let Some(word) = words.next() {
             let code = words.next().unwrap_or_default();
             match (word, code) {
-                ("as", "json-text") => expression.json_text = true,
+                ("as", "json-text") => expression.written = Some(Written::JsonText),
+                ("as", "words") => expression.written = Some(Written::Words),
                 ("as", code) => {
                     expression.to = Some(Code::named(code).ok_or_else(|| {
-                        format!("'{text}': expected {codes} or json-text behind 'as'")
+                        format!("'{text}': expected {codes}, json-text or words behind 'as'")
                     })?)
                 }
                 ("from", code) => {
@@ -319,8 +333,14 @@ impl Expression {
         let Some(found) = step_down(root, &self.path) else {
             return Ok(None);
         };
-        if self.json_text {
-            return Ok(Some(Value::String(found.to_string())));
+        if let Some(written) = self.written {
+            return Ok(Some(Value::String(match (written, &found) {
+                (Written::Words, Value::Array(items)) => {
+                    items.iter().map(text_of).collect::<Vec<_>>().join(" ")
+                }
+                (Written::Words, other) => text_of(other),
+                (Written::JsonText, found) => found.to_string(),
+            })));
         }
         if self.from.is_none() && self.to.is_none() {
             return Ok(Some(found));
@@ -336,21 +356,31 @@ impl Expression {
 }
 
 /// Follows members; text that is JSON is read on the way.
-fn step_down(root: Value, path: &[String]) -> Option<Value> {
-    path.iter().try_fold(root, |value, name| {
-        let value = match value {
-            Value::String(text) => serde_json::from_str(&text).ok()?,
-            other => other,
-        };
-        match value {
-            Value::Object(mut members) => members.remove(name),
-            Value::Array(mut items) => {
-                let index: usize = name.parse().ok()?;
-                (index < items.len()).then(|| items.swap_remove(index))
-            }
-            _ => None,
+fn step_down(value: Value, path: &[String]) -> Option<Value> {
+    let Some((name, behind)) = path.split_first() else {
+        return Some(value);
+    };
+    let value = match value {
+        Value::String(text) => serde_json::from_str(&text).ok()?,
+        other => other,
+    };
+    match value {
+        Value::Object(mut members) => step_down(members.remove(name)?, behind),
+        Value::Array(items) if name == "*" => {
+            let found = items.into_iter().filter_map(|item| step_down(item, behind));
+            let joined = found.flat_map(|found| match found {
+                Value::Array(items) => items,
+                other => vec![other],
+            });
+            Some(Value::Array(joined.collect()))
         }
-    })
+        Value::Array(mut items) => {
+            let index: usize = name.parse().ok()?;
+            let item = (index < items.len()).then(|| items.swap_remove(index))?;
+            step_down(item, behind)
+        }
+        _ => None,
+    }
 }
 
 fn text_of(value: &Value) -> String {

@@ -174,3 +174,170 @@ fn parts_that_do_not_fit_together_are_told() {
     let each_their_own = json!({ "driver": "fido-api", "users": "$USER" });
     assert_eq!(places(each_their_own), Vec::<String>::new());
 }
+
+fn filled(template: &Value, answer: &Value) -> Option<Value> {
+    let template = super::Template::new(template.clone()).unwrap();
+    let look_up = |variable| (variable == super::Variable::Answer).then(|| answer.clone());
+    template.fill(&look_up).unwrap()
+}
+
+#[test]
+fn a_star_stands_for_all_members_and_joins_the_lists_behind_it() {
+    let answer = json!({ "each": [{ "list": [1, 2] }, { "list": [3] }, { "other": 4 }] });
+    assert_eq!(
+        filled(&json!("$ANSWER/each/*/list"), &answer),
+        Some(json!([1, 2, 3]))
+    );
+    assert_eq!(
+        filled(&json!("$ANSWER/each/*/other"), &answer),
+        Some(json!([4]))
+    );
+    assert_eq!(
+        filled(&json!("$ANSWER/each/*/list as words"), &answer),
+        Some(json!("1 2 3"))
+    );
+    assert_eq!(filled(&json!("$ANSWER/none/*/list"), &answer), None);
+}
+
+#[test]
+fn the_characters_of_text_can_be_its_bytes() {
+    let given = filled(
+        &json!({ "challenge": "$ANSWER/it from text as base64url" }),
+        &json!({ "it": "a-_b" }),
+    );
+    assert_eq!(given, Some(json!({ "challenge": "YS1fYg" })));
+}
+
+fn document(profile: &Value) -> Value {
+    let id = "00000000-0000-0000-0000-000000000001";
+    let mut whole = json!({
+        "id": id, "name": "one", "passkeyTypes": "deviceBound,synced",
+        "attestationEnforcement": "disabled",
+        "keyRestrictions": { "isEnforced": false, "enforcementType": "allow", "aaGuids": [] },
+    });
+    for (name, value) in profile.as_object().unwrap() {
+        whole[name] = value.clone();
+    }
+    json!({
+        "state": "enabled", "isSelfServiceRegistrationAllowed": true, "defaultPasskeyProfile": id,
+        "includeTargets": [{ "id": "all_users", "allowedPasskeyProfiles": [id] }],
+        "excludeTargets": [], "passkeyProfiles": [whole],
+    })
+}
+
+#[test]
+fn a_policy_becomes_the_requests_of_its_clauses_and_what_they_cannot_say_is_told() {
+    let requests: super::Requests = serde_json::from_value(json!({
+        "clear": [],
+        "any-attestation": [{ "request": "POST /any" }],
+        "device-bound": [{ "request": "POST /bound" }],
+        "aaguid-allow": [{ "request": "POST /models" }],
+    }))
+    .unwrap();
+    let set = |profile: Value| {
+        let (exchanges, demands) = requests.that_set(&document(&profile))?;
+        let lines: Vec<String> = exchanges
+            .iter()
+            .map(|it| String::from(it.request.clone()))
+            .collect();
+        Ok::<_, String>((lines, demands["aaguids"].clone()))
+    };
+    let model = "2fc0579f-8113-47ea-b116-bb5a8db9202a";
+    let listed =
+        |kind: &str| json!({ "isEnforced": true, "enforcementType": kind, "aaGuids": [model] });
+    let lines = |lines: &[&str]| {
+        lines
+            .iter()
+            .map(|line| (*line).to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(set(json!({})), Ok((lines(&["POST /any"]), json!([]))));
+    assert_eq!(
+        set(json!({ "passkeyTypes": "deviceBound", "keyRestrictions": listed("allow") })),
+        Ok((
+            lines(&["POST /bound", "POST /any", "POST /models"]),
+            json!([model])
+        ))
+    );
+    let cannot = |profile: Value| set(profile).unwrap_err();
+    assert_eq!(
+        cannot(json!({ "passkeyTypes": "synced" })),
+        "the clause type"
+    );
+    assert_eq!(
+        cannot(
+            json!({ "passkeyTypes": "deviceBound", "attestationEnforcement": "registrationOnly" })
+        ),
+        "the clause attestation"
+    );
+    assert_eq!(
+        cannot(json!({ "keyRestrictions": listed("block") })),
+        "the clause aaguid-block"
+    );
+    let mut disabled = document(&json!({}));
+    disabled["state"] = json!("disabled");
+    assert_eq!(
+        requests.that_set(&disabled).unwrap_err(),
+        "the clause method-disabled"
+    );
+}
+
+#[test]
+fn a_policy_that_is_read_is_in_force_when_it_has_all_that_was_set() {
+    let set = document(&json!({}));
+    let mut read = set.clone();
+    read["@odata.context"] = json!("https://graph.example/");
+    read["passkeyProfiles"][0]["more"] = json!(1);
+    assert!(super::is_in_force(&read, &set));
+    read["passkeyProfiles"][0]["passkeyTypes"] = json!("synced");
+    assert!(!super::is_in_force(&read, &set));
+    let restores = super::that_restores(&read);
+    assert_eq!(restores.get("@odata.context"), None);
+    assert!(restores.get("@odata.type").is_some());
+}
+
+#[test]
+fn a_policy_is_controlled_in_one_way_for_a_test_group_and_by_loopback_only() {
+    let places = |policy: Value| -> Vec<String> {
+        let found = target(&json!({ "policy": policy })).unwrap().mistakes();
+        found.into_iter().map(|(pointer, _)| pointer).collect()
+    };
+    assert_eq!(places(json!({})), ["/policy"]);
+    assert_eq!(places(json!({ "graph": {} })), ["/policy/graph"]);
+    assert_eq!(
+        places(json!({ "graph": { "group": "all_users" } })),
+        ["/policy/graph"]
+    );
+    assert_eq!(
+        places(json!({ "graph": { "group": "testers" } })),
+        Vec::<String>::new()
+    );
+    let far = json!({ "graph": { "group": "testers", "address": "192.0.2.1:80" } });
+    assert_eq!(places(far), ["/policy/graph/address"]);
+    assert_eq!(
+        places(json!({ "environment": { "POLICY": "x" } })),
+        ["/policy/environment"]
+    );
+    assert_eq!(
+        places(json!({ "requests": { "clear": [] } })),
+        ["/policy/requests"]
+    );
+}
+
+#[test]
+fn a_pace_of_nothing_is_told() {
+    let places = |pacing: Value| -> Vec<String> {
+        let found = target(&json!({ "pacing": pacing })).unwrap().mistakes();
+        found.into_iter().map(|(pointer, _)| pointer).collect()
+    };
+    let fine = json!({ "rows-at-once": 1, "requests-per-second": 5, "answers-within-seconds": 20 });
+    assert_eq!(places(fine), Vec::<String>::new());
+    assert_eq!(
+        places(json!({ "rows-at-once": 0 })),
+        ["/pacing/rows-at-once"]
+    );
+    assert_eq!(
+        places(json!({ "requests-per-second": 0 })),
+        ["/pacing/requests-per-second"]
+    );
+}

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use super::{OfRow, PlayError, setup};
 use crate::{
     run::{Runner, api::Reader},
-    target::ReadyTarget,
+    target::{Control, ReadyTarget},
 };
 
 /// The relying party of a row: one of its own, or one that runs on its own.
@@ -99,6 +99,14 @@ impl Rp {
         };
         let dialect = target.dialect.as_ref();
         dialect.is_some_and(|dialect| dialect.let_in.is_empty())
+    }
+
+    /// Returns what controls its policy, where that is not the reference relying party's own API.
+    pub(super) fn policy_control(&self) -> Option<Arc<Control>> {
+        match self {
+            Self::Embedded(_) => None,
+            Self::External(target) => target.policy.clone(),
+        }
     }
 
     fn target(&self) -> Option<&Target> {

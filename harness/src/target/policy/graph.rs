@@ -1,0 +1,101 @@
+//! A policy in Graph's shape over HTTP.
+
+use std::{fmt, net::SocketAddr, time::Duration};
+
+use hyper::Method;
+use passkey_model::target::{self, Answered, Graph};
+use serde_json::Value;
+use tokio::time::{Instant, sleep_until};
+
+use super::PolicyError;
+use crate::{run, target::ReadyTarget};
+
+/// How often a policy is read until it is in force: nobody tells us.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Where the policy is.
+pub(super) struct Tenant {
+    pub(super) graph: Graph,
+    address: SocketAddr,
+    host: String,
+    token: Option<String>,
+}
+
+impl fmt::Display for Tenant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}{}", self.address, self.host, self.graph.path)
+    }
+}
+
+/// Without the token.
+impl fmt::Debug for Tenant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tenant({self})")
+    }
+}
+
+impl Tenant {
+    pub(super) fn new(graph: Graph, target: &ReadyTarget) -> Self {
+        let host = graph.host.clone();
+        Self {
+            address: graph.address.unwrap_or(target.address),
+            host: host.unwrap_or_else(|| target.file.host().to_owned()),
+            token: target.policy_token.clone(),
+            graph,
+        }
+    }
+
+    pub(super) async fn read(&self) -> Result<Value, PolicyError> {
+        let said = self.ask(Method::GET, &Value::Null).await?;
+        let read = said.json().filter(|_| said.is_success());
+        read.filter(Value::is_object)
+            .ok_or_else(|| PolicyError::Failed(format!("the policy cannot be read: {said}")))
+    }
+
+    /// Makes sure that nobody but the test group is under the policy.
+    pub(super) fn guard(&self, target: &str, former: &Value) -> Result<(), PolicyError> {
+        let group = self.graph.group.clone().unwrap_or_default();
+        match self.graph.others(former) {
+            None => Ok(()),
+            Some(other) => Err(PolicyError::Others {
+                target: target.to_owned(),
+                other,
+                group,
+            }),
+        }
+    }
+
+    pub(super) async fn change(&self, document: &Value) -> Result<(), PolicyError> {
+        let said = self.ask(Method::PATCH, document).await?;
+        if said.is_success() {
+            Ok(())
+        } else {
+            Err(PolicyError::Refused(said))
+        }
+    }
+
+    /// Reads until what is read is what was set.
+    pub(super) async fn until_in_force(&self, document: &Value) -> Result<(), PolicyError> {
+        let limit = self.graph.effective_within_seconds;
+        let deadline = Instant::now() + Duration::from_secs(limit);
+        loop {
+            let next = Instant::now() + LOOK;
+            if target::is_in_force(&self.read().await?, document) {
+                return Ok(());
+            }
+            if next >= deadline {
+                return Err(PolicyError::Failed(format!(
+                    "the policy that was set is not in force after {limit} s"
+                )));
+            }
+            sleep_until(next).await;
+        }
+    }
+
+    async fn ask(&self, method: Method, body: &Value) -> Result<Answered, PolicyError> {
+        let token = self.token.as_deref();
+        let place = (self.address, self.host.as_str());
+        let said = run::tell(place, method, &self.graph.path, token, body).await;
+        said.map_err(PolicyError::Failed)
+    }
+}
