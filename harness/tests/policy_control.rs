@@ -33,6 +33,7 @@ use passkey_model::{row::Row, target::Target};
 use passkey_reference_rp::{
     Config, Defect, Defects, Expected, RunningRp, User, policy::Switches, trust::Anchors,
 };
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -237,8 +238,7 @@ async fn the_former_policy_is_restored_after_a_signal() {
                 .map_while(Result::ok)
                 .any(|line| judged(&line))
         );
-        let pid = rustix::process::Pid::from_child(&running);
-        rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+        kill_process(Pid::from_child(&running), Signal::INT).unwrap();
         lines.for_each(drop);
         running.wait().unwrap()
     });
@@ -421,16 +421,11 @@ async fn a_target_that_ends_under_a_policy_is_started_again_under_the_same() {
         .trim()
         .parse()
         .unwrap();
-    let process = rustix::process::Pid::from_raw(pid).unwrap();
-    rustix::process::kill_process(process, rustix::process::Signal::KILL).unwrap();
-    // A zombie until the run looks.
-    let has_ended = || {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-        stat.contains(") Z ")
-    };
-    while !has_ended() {
-        std::thread::yield_now();
-    }
+    let process = Pid::from_raw(pid).unwrap();
+    kill_process(process, Signal::KILL).unwrap();
+    // Until all of it has ended; it is left for the run to find.
+    let ended = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+    waitid(WaitId::Pid(process), ended).unwrap();
     runner.run_row(&epochs[0].rows[0]).await;
     assert_eq!(policy_at(address).await, under);
     lease.end().unwrap();
