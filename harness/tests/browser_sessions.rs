@@ -185,15 +185,21 @@ async fn a_session_that_is_dropped_leaves_nothing() {
 async fn a_start_that_is_given_up_at_any_moment_leaves_nothing() {
     let alone = Alone::new().await;
     for (kind, place) in places() {
-        for moment in 0..20 {
-            let patience = Duration::from_millis(moment * 75);
+        for patience in moments(12, 125) {
             let start = Session::start(kind, &place, Look::default(), None);
             if let Ok(started) = timeout(patience, start).await {
                 drop(started.unwrap());
             }
+            eprintln!("{kind}, given up after {patience:?}");
             alone.assert_nothing_is_left();
         }
     }
+}
+
+/// Moments so many milliseconds apart, which are others in every run: a start has more of them than one run has time for.
+fn moments(count: u64, apart: u64) -> impl Iterator<Item = Duration> {
+    let first = u64::from(std::process::id()) % apart;
+    (0..count).map(move |moment| Duration::from_millis(first + moment * apart))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -273,13 +279,13 @@ async fn a_signal_at_any_moment_leaves_nothing() {
     }
     for (signal, number) in [(Signal::TERM, 15), (Signal::INT, 2)] {
         let mut most = 0;
-        for moment in 0..10 {
+        for moment in moments(6, 500) {
             let child = child("wait");
             let harness = child.id();
-            sleep(Duration::from_millis(moment * 300)).await;
+            sleep(moment).await;
             most = most.max(descendants::living().len());
             kill_process(Pid::from_child(&child), signal).unwrap();
-            assert_eq!(code(child).await, Some(128 + number), "moment {moment}");
+            assert_eq!(code(child).await, Some(128 + number), "after {moment:?}");
             alone.assert_nothing_is_left_of(harness);
         }
         assert!(most > 4, "signals came while there were browsers");
