@@ -11,6 +11,7 @@ mod driver;
 pub mod emulation;
 mod find;
 mod folder;
+pub mod look;
 pub mod page;
 pub(crate) mod patience;
 mod pool;

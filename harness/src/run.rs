@@ -23,8 +23,8 @@ pub use evidence::{Evidence, Piece};
 pub(crate) use learn::learn;
 pub(crate) use pace::Pace;
 pub(crate) use play::{ceremony_of, of_models as trust_anchors, setup as embedded};
-pub(crate) use smoke::smoke;
 pub use smoke::{Came, Tried};
+pub(crate) use smoke::{row_of_smoke, smoke, smoke_on_pages};
 pub(crate) use speech::KeptForAll;
 pub use turns::Turns;
 

@@ -19,20 +19,20 @@ use std::{
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::{Request, body::Bytes, client::conn::http1, header};
 use hyper_util::rt::TokioIo;
-use passkey_authenticators::seed::Seed;
+use passkey_authenticators::{SoftwareAuthenticator, seed::Seed};
 use passkey_model::{
     library::Library,
     scenario::{CeremonyKind, PerCeremony},
     target::{Answered, Dialect, Driver, Refusing, Start, Target},
     verdict::{Outcome, known::Listed},
 };
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{net::TcpStream, sync::Mutex, time::timeout};
 
 pub(crate) use adapter::{Ability, Trouble};
 pub(crate) use adapters::{Adapters, Lease};
 pub use policy::{Control, PolicyError};
-use start::Anchors;
 pub use start::Started;
+use start::{Anchors, Captured};
 
 use crate::{
     load::{self, LoadError},
@@ -54,6 +54,10 @@ pub struct ReadyTarget {
     pub pass: String,
     /// Its secrets, by the names that its file gives them.
     pub secrets: BTreeMap<String, String>,
+    /// What it wrote when it was started last.
+    pub(crate) captured: Captured,
+    /// The passkey with which its only account is let in, made by the first row that needs it, or why there is none.
+    pub(crate) kept: Kept,
     /// How it is spoken to; nothing of the reference relying party's own API.
     pub dialect: Option<Arc<Dialect>>,
     /// The bearer token for its policy.
@@ -71,6 +75,9 @@ pub struct ReadyTarget {
     /// Where it is known to deviate.
     pub deviations: Vec<Listed>,
 }
+
+/// The passkey with which the only account of a target is let in.
+pub(crate) type Kept = Arc<Mutex<Option<Result<SoftwareAuthenticator, String>>>>;
 
 /// Says why a target cannot be tested.
 #[derive(Debug, thiserror::Error)]
@@ -119,7 +126,10 @@ impl fmt::Debug for ReadyTarget {
 impl ReadyTarget {
     /// Makes a target of what its file says, with its secret.
     #[must_use]
-    pub fn new(file: Target, pass: String) -> Self {
+    pub fn new(mut file: Target, pass: String) -> Self {
+        if let Some(port) = file.address.map(|at| at.port()).filter(|port| *port != 0) {
+            file.listens_on(port);
+        }
         let refusals = PerCeremony {
             registration: file.refuses_as(),
             authentication: file.refuses_as(),
@@ -139,6 +149,8 @@ impl ReadyTarget {
             policy: None,
             pace,
             kept_for_all: Arc::default(),
+            captured: Captured::default(),
+            kept: Kept::default(),
             refusals,
             adapters: None,
             deviations: Vec::new(),
@@ -158,7 +170,8 @@ impl ReadyTarget {
         }
         probe(self).await?;
         self.policy = Control::of(self);
-        if self.file.refusal.is_some() {
+        // On pages, the file says what a refusal looks like.
+        if self.file.refusal.is_some() || self.file.driver == Driver::Page {
             return Ok(Vec::new());
         }
         let learned = run::learn(self, seed).await;

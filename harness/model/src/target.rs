@@ -7,10 +7,10 @@
 //! version: 4.2.0                      # of what is tested; verdicts are kept for each
 //! start:                              # how it is started, where it does not run already; it is ended after the run
 //!   command: [./start]                # in the folder of this file; its environment has PORT, RP_ID, ORIGIN and TRUST_ANCHORS
-//! address: 127.0.0.1:8080             # where it listens, over plain HTTP; port 0 is any that is free
+//! address: 127.0.0.1:8080             # where it listens, over plain HTTP; port 0 is any that is free, which {$PORT} in origin names
 //! rp-id: shop.example
 //! origin: https://login.shop.example  # its host is sent as Host
-//! driver: fido-api                    # how it is spoken to: reference, fido-api, json, command
+//! driver: fido-api                    # how it is spoken to: reference, fido-api, json, page, command
 //! pass-from: SHOP_PASS                # the environment variable with the pass that lets alice, bob and mallory in
 //! users: $USER-$ROW                   # how users are named, not with the driver reference; with $ROW every row has users of its own
 //! declares:                           # what it is like; a row that needs anything else is not-applicable
@@ -37,7 +37,8 @@
 //! ```
 //!
 //! Everything but `target`, `address`, `rp-id` and `origin` is optional; `driver: reference` needs `pass-from`, and `driver: json` a
-//! [`Dialect`]. `driver: command` needs `start` and has no `address`: it is an adapter that speaks harness/COMMAND.md. Without `declares` it is taken for a relying party that is set up as the scenarios
+//! [`Dialect`], `driver: page` [`Pages`]. `driver: command` needs `start` and has no `address`: it is an adapter that speaks
+//! harness/COMMAND.md. Without `declares` it is taken for a relying party that is set up as the scenarios
 //! presume, in which a user has several passkeys and may sign in with or without a name; without `usernameless` among its features,
 //! users give their name first wherever a row does not ask for the contrary. A refusal that no entry of `reasons` knows is judged
 //! by the refusal alone.
@@ -48,6 +49,7 @@ mod deviations;
 mod dialect;
 mod half_pairs;
 mod pacing;
+mod page;
 mod policy;
 mod refusal;
 mod start;
@@ -70,6 +72,7 @@ pub use deviations::{Deviation, Deviations, ListedVerdict, Whose};
 pub use dialect::{Accepted, Call, Ceremony, Csrf, Dialect, Exchange, RequestLine, Shared};
 pub use half_pairs::json_of;
 pub use pacing::Pacing;
+pub use page::{LetIn, PageAct, PageCeremony, PageStep, Pages, Recogniser, Tidy};
 pub use policy::{
     Graph, PolicyControl, Requests, changes_policy, in_environment, is_about_policy, is_in_force,
     that_restores,
@@ -89,6 +92,8 @@ pub enum Driver {
     FidoApi,
     /// Requests that the file describes.
     Json,
+    /// Its own pages in a browser, with steps that the file describes.
+    Page,
     /// JSON lines on standard input and output: harness/COMMAND.md.
     Command,
 }
@@ -118,7 +123,7 @@ pub struct Target {
     pub address: Option<std::net::SocketAddr>,
     /// Its RP ID.
     pub rp_id: String,
-    /// Its origin; its host is sent as `Host`.
+    /// Its origin; its host is sent as `Host`. `{$PORT}` in it is the port of the address, also where that is any free one.
     pub origin: String,
     /// How it is spoken to.
     #[serde(default)]
@@ -126,6 +131,9 @@ pub struct Target {
     /// The requests of the driver `json`.
     #[serde(default)]
     pub json: Option<Dialect>,
+    /// The pages of the driver `page`.
+    #[serde(default)]
+    pub page: Option<Pages>,
     /// The environment variable that holds the pass which lets alice, bob and mallory in before they have passkeys.
     #[serde(default)]
     pub pass_from: Option<String>,
@@ -172,7 +180,7 @@ impl Target {
     #[must_use]
     pub fn dialect(&self) -> Option<Dialect> {
         match self.driver {
-            Driver::Reference | Driver::Command => None,
+            Driver::Reference | Driver::Page | Driver::Command => None,
             Driver::FidoApi => dialect::fido_api(),
             Driver::Json => self.json.clone(),
         }
@@ -189,10 +197,16 @@ impl Target {
     pub fn user_name(&self, user: &str, row: &str) -> String {
         let usual = match self.driver {
             Driver::Reference => "$USER",
-            Driver::FidoApi | Driver::Json | Driver::Command => "$USER-$ROW",
+            Driver::Page if self.page.as_ref().is_some_and(Pages::has_one_account) => "$USER",
+            Driver::FidoApi | Driver::Json | Driver::Page | Driver::Command => "$USER-$ROW",
         };
         let template = self.users.as_deref().unwrap_or(usual);
         template.replace("$USER", user).replace("$ROW", row)
+    }
+
+    /// Puts the port in the origin that it listens on.
+    pub fn listens_on(&mut self, port: u16) {
+        self.origin = self.origin.replace("{$PORT}", &port.to_string());
     }
 
     /// Tells whether every row has users of its own.
@@ -241,6 +255,10 @@ impl Target {
         if let Some(what) = declares::to_be_told(row, self) {
             return Some(format!("the {what} of target {name} cannot be set"));
         }
+        let on_pages = self.page.as_ref().filter(|_| self.driver == Driver::Page);
+        if let Some(why) = on_pages.and_then(|pages| pages.cannot_show(row)) {
+            return Some(format!("target {name} {why}"));
+        }
         let policy = self.policy.as_ref();
         if let Some(why) = policy.and_then(|policy| policy.cannot_set(row)) {
             return Some(format!("target {name} {why}"));
@@ -255,6 +273,7 @@ impl Target {
         let dialect = self.json.as_ref().map(Dialect::mistakes);
         let dialect = dialect.into_iter().flatten();
         let mut mistakes: Vec<_> = dialect.map(|(at, what)| (at, what.to_owned())).collect();
+        mistakes.extend(page::mistakes(self));
         let of_driver = command::mistakes(self).into_iter();
         mistakes.extend(of_driver.map(|(at, what)| (at, what.to_owned())));
         let policy = self.policy.as_ref();
@@ -267,10 +286,12 @@ impl Target {
                 "/driver".to_owned(),
                 "the driver json needs the member json, which says how it is spoken to",
             ),
-            (Driver::Reference | Driver::FidoApi | Driver::Command, Some(_), _) => add(
-                "/json".to_owned(),
-                "says how the driver json speaks, and the driver is another: expected driver: json",
-            ),
+            (Driver::Reference | Driver::FidoApi | Driver::Page | Driver::Command, Some(_), _) => {
+                add(
+                    "/json".to_owned(),
+                    "says how the driver json speaks, and the driver is another: expected driver: json",
+                )
+            }
             (Driver::Reference, _, None) => add(
                 "/driver".to_owned(),
                 "the driver reference needs pass-from, the environment variable with the pass that lets users in",

@@ -128,8 +128,9 @@ pub(super) fn prepare(
             return Ok(Err(EXIT_USAGE));
         }
     };
-    let pacing = target.as_ref().map(|target| &target.file.pacing);
-    let at_most = pacing.and_then(|pacing| pacing.rows_at_once);
+    let at_most = target
+        .as_ref()
+        .and_then(|target| target.file.rows_at_once());
     let runner = Runner {
         seed,
         library,

@@ -6,11 +6,14 @@ use std::{
     sync::Arc,
 };
 
+use passkey_model::{expand, library::Library, row::Row, target::Driver};
+
 use super::{EXIT_OK, EXIT_RED, EXIT_UNREACHABLE, EXIT_USAGE, run::Ending, target};
 use crate::{
-    browser::processes,
-    run::{Came, smoke as try_once},
-    target::{begin, probe},
+    browser::{Look, processes},
+    lanes::Places,
+    run::{Browsers, Came, Runner, Tried, row_of_smoke, smoke as try_once, smoke_on_pages},
+    target::{ReadyTarget, begin, probe},
 };
 
 /// Tries a target once and returns the exit code.
@@ -23,8 +26,8 @@ pub(super) fn smoke(
     processes::end_on_signals()?;
     // Nothing that was started outlives the attempt.
     let _ending = Ending;
-    let library = match super::rows(scenarios) {
-        Ok((library, _)) => Arc::new(library),
+    let (library, rows) = match super::rows(scenarios) {
+        Ok((library, rows)) => (Arc::new(library), rows),
         Err(mistakes) => return super::report_mistakes(&mistakes, err),
     };
     let (mut ready, file) = match target::find(named, scenarios) {
@@ -47,7 +50,13 @@ pub(super) fn smoke(
     let tried = runtime.block_on(async {
         let (started, _) = begin(&mut ready, folder, &library).await?;
         probe(&ready).await?;
-        Ok((try_once(&ready, seed).await, started))
+        let tried = match ready.file.driver {
+            Driver::Page => on_pages(&ready, &library, &rows, seed).await,
+            _ => try_once(&ready, seed)
+                .await
+                .map_err(|error| error.to_string()),
+        };
+        Ok((tried, started))
     });
     let name = &ready.file.target;
     let (tried, _started) = match tried {
@@ -86,4 +95,26 @@ pub(super) fn smoke(
     };
     writeln!(err, "target {name}: {missing} {noun} missing")?;
     Ok(EXIT_RED)
+}
+
+/// Tries a target that has nothing but its own pages.
+async fn on_pages(
+    target: &ReadyTarget,
+    library: &Arc<Library>,
+    rows: &[Row],
+    seed: u64,
+) -> Result<Vec<Tried>, String> {
+    let lanes = expand::lanes(library);
+    let browsers = Browsers::of(&lanes, Places::look(&lanes), Look::default());
+    let runner = Runner {
+        seed,
+        library: Arc::clone(library),
+        target: Some(Arc::new(target.clone())),
+        browsers: Arc::new(browsers.map_err(|error| error.to_string())?),
+        ..Runner::default()
+    };
+    let row = row_of_smoke(rows).ok_or("the scenarios have no row by which pages are tried")?;
+    let tried = smoke_on_pages(&runner, row).await;
+    runner.browsers.close().await;
+    Ok(tried)
 }

@@ -118,10 +118,11 @@ impl Browsers {
         }
     }
 
-    /// Gives a session back after a row that went well, cleaned; a session that cannot be cleaned is ended.
-    pub(super) async fn give_back(&self, row: &Row, session: Session) {
+    /// Gives a session back after a row that went well, cleaned unless whoever is signed in stays so; a session that cannot be cleaned
+    /// is ended.
+    pub(super) async fn give_back(&self, row: &Row, session: Session, forgets: bool) {
         if let Ok(pool) = self.pool(row)
-            && page::forget_everything(&session).await.is_ok()
+            && (!forgets || page::forget_everything(&session).await.is_ok())
         {
             pool.give_back(session).await;
         }

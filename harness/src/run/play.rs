@@ -121,7 +121,8 @@ pub(super) async fn play(runner: &Runner, row: &Row) -> Result<Played, PlayError
                 Evidence::default()
             };
             if broken.is_none() {
-                runner.browsers.give_back(row, page.session).await;
+                let forgets = !page.stays_signed_in();
+                runner.browsers.give_back(row, page.session, forgets).await;
             }
             evidence
         }
@@ -145,14 +146,20 @@ fn shows_not(records: &[StepRecord], why: &str) -> bool {
 async fn on_page(runner: &Runner, row: &Row, rp: &Rp) -> Result<OnPage, String> {
     let session = runner.browsers.take(row).await?;
     let (site, events) = RowSite::new(rp.address(), runner.rp_id(), other_hosts(row), rp.reader());
-    let site = Arc::new(site);
+    let described = rp.described();
+    let pages = described
+        .as_ref()
+        .and_then(|target| target.file.page.as_ref());
+    let site = Arc::new(site.speaking_tls(pages.is_some_and(|pages| pages.tls)));
     session.route(Some(Arc::clone(&site) as _));
     let lane = &row.lane;
     let has_backup_flags = lane.fixed.backup_eligible.is_none();
     let native = lane
         .is_native()
         .then(|| Native::new(runner.rp_id().to_owned(), has_backup_flags));
-    Ok(OnPage::new(session, (site, events), native))
+    let mut page = OnPage::new(session, (site, events), native);
+    page.described = described;
+    Ok(page)
 }
 
 /// Returns the hosts beside the relying party's own under which the row's pages are.
@@ -234,6 +241,15 @@ impl Player<'_> {
         let spec = &step.spec;
         let user = spec.user.as_deref().unwrap_or("alice");
         match (spec.action, page) {
+            (Action::Register, Some(page)) if page.is_described() => {
+                self.register_by_steps(page, index, user, spec).await
+            }
+            (Action::SignIn, Some(page)) if page.is_described() => {
+                self.sign_in_by_steps(page, user, spec).await
+            }
+            (Action::SignOut, Some(page)) if page.is_described() => {
+                self.sign_out_by_steps(page).await
+            }
             (Action::Register, Some(page)) => self.register_on_page(page, index, user, spec).await,
             (Action::SignIn, Some(page)) => self.sign_in_on_page(page, user, spec).await,
             (Action::SignOut, Some(page)) => self.sign_out_on_page(page).await,

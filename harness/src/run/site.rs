@@ -66,6 +66,8 @@ pub(super) struct RowSite {
     /// The domain under which every host is the relying party's.
     domain: String,
     hosts: Vec<String>,
+    /// Whether the relying party speaks TLS itself.
+    tls: bool,
     events: mpsc::UnboundedSender<Event>,
     said: Mutex<Vec<Said>>,
     reader: Reader,
@@ -85,11 +87,18 @@ impl RowSite {
             rp,
             domain: rp_id.to_owned(),
             hosts,
+            tls: false,
             events,
             said: Mutex::default(),
             reader,
         };
         (site, received)
+    }
+
+    /// Says whether the relying party speaks TLS itself; then its connections are not looked into.
+    pub(super) const fn speaking_tls(mut self, tls: bool) -> Self {
+        self.tls = tls;
+        self
     }
 
     /// Returns what the requests for pages and the requests of their scripts said of the client, in order.
@@ -217,6 +226,10 @@ impl Site for RowSite {
         host == PROVIDER
             || below.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
             || self.hosts.iter().any(|known| known == host)
+    }
+
+    fn tunnel(&self, host: &str) -> Option<SocketAddr> {
+        (self.tls && host != PROVIDER).then_some(self.rp)
     }
 
     fn answer(&self, request: Request) -> Pin<Box<dyn Future<Output = Response> + Send + '_>> {

@@ -1,6 +1,7 @@
 //! Tries one registration and one sign-in, and says in plain words what is missing.
 
 mod options;
+mod pages;
 
 use std::{fmt, sync::Arc};
 
@@ -19,6 +20,7 @@ use super::{
     speech::OfRow,
 };
 use crate::target::ReadyTarget;
+pub(crate) use pages::{row_of_smoke, smoke_on_pages};
 
 const USER: &str = "alice";
 const SESSION: &str = "/session";

@@ -291,6 +291,9 @@ impl Filling<'_> {
             (Variable::Policy, Call::Administration) => Some(self.speech.policy.clone()),
             (Variable::Wanted, _) => Some(self.speech.row.settings.clone()),
             (Variable::Secret, _) => serde_json::to_value(&self.speech.target.secrets).ok(),
+            (Variable::Started, _) => {
+                serde_json::to_value(self.speech.target.captured.by_name()).ok()
+            }
             (
                 Variable::Request | Variable::Response | Variable::CredentialId | Variable::Policy,
                 _,

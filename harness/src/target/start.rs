@@ -1,5 +1,7 @@
 //! Starts targets that do not run already, waits until they are ready, and ends them with everything that they started.
 
+mod captures;
+
 use std::{
     fs,
     io::{self, Read},
@@ -20,6 +22,9 @@ use tokio::{
     sync::Mutex,
     time::{Instant, sleep_until},
 };
+
+pub(super) use captures::Captured;
+use captures::Captures;
 
 use super::{Control, ReadyTarget, TargetError, answers};
 use crate::{
@@ -50,6 +55,7 @@ struct State {
 struct Running {
     family: Family,
     tail: Tail,
+    captures: Captures,
 }
 
 impl std::fmt::Debug for Started {
@@ -92,6 +98,7 @@ impl Started {
         // Ended first: it has the port.
         state.running = None;
         *self.target.kept_for_all.lock().await = None;
+        *self.target.kept.lock().await = None;
         let running = launch(&self.target, &state.start, &self.folder, &self.library).await?;
         state.running = Some(running);
         Ok(())
@@ -115,6 +122,7 @@ pub async fn start(
         let free = free.and_then(|listener| listener.local_addr());
         target.address = free.map_err(failed)?;
     }
+    target.file.listens_on(target.address.port());
     let running = launch(target, &start, &folder, &library).await?;
     Ok(Started {
         target: target.clone(),
@@ -150,13 +158,18 @@ async fn launch(
     let mut command = command(target, start, folder).map_err(failed)?;
     command.env("TRUST_ANCHORS", anchors);
     let tail = Tail::default();
+    let captures = Captures::new(&start.capture);
     family
         .spawn(&mut command, |child| {
-            follow(child.stdout.take(), &tail);
-            follow(child.stderr.take(), &tail);
+            follow(child.stdout.take(), &tail, &captures);
+            follow(child.stderr.take(), &tail, &captures);
         })
         .map_err(in_words)?;
-    let running = Running { family, tail };
+    let running = Running {
+        family,
+        tail,
+        captures,
+    };
     let limit = Duration::from_secs(start.within_seconds);
     wait(&running, target, &start.ready, limit)
         .await
@@ -168,6 +181,7 @@ async fn launch(
                 format!("{cause}\nit said:\n{words}")
             })
         })?;
+    target.captured.set(running.captures.found());
     Ok(running)
 }
 
@@ -263,7 +277,10 @@ async fn wait(
     loop {
         let next = Instant::now() + LOOK;
         let why = match answers(target, ready).await {
-            Ok(status) if status < 500 => return Ok(()),
+            Ok(status) if status < 500 => match running.captures.missing() {
+                None => return Ok(()),
+                Some(name) => format!("it did not write what start: capture: {name} looks for"),
+            },
             Ok(status) => format!("GET {ready} is answered with {status}"),
             Err(error) => error,
         };
@@ -281,11 +298,12 @@ async fn wait(
 }
 
 /// Reads until the last process that could write has ended, so that none of them ever waits for us.
-fn follow(pipe: Option<impl Read + Send + 'static>, tail: &Tail) {
+fn follow(pipe: Option<impl Read + Send + 'static>, tail: &Tail, captures: &Captures) {
     let Some(pipe) = pipe else { return };
-    let tail = tail.clone();
+    let (tail, captures) = (tail.clone(), captures.clone());
     let read = move || {
         for line in lines(pipe) {
+            captures.read(&line);
             tail.push(&line);
         }
     };

@@ -107,7 +107,7 @@ fn counts_passkeys(spec: &StepSpec) -> bool {
 impl Declares {
     pub(super) fn has(&self, feature: Feature, driver: Driver) -> bool {
         let usual: &[Feature] = match driver {
-            Driver::Reference | Driver::Json | Driver::Command => &USUAL_FEATURES,
+            Driver::Reference | Driver::Json | Driver::Page | Driver::Command => &USUAL_FEATURES,
             Driver::FidoApi => &USUAL_BY_NAME,
         };
         let features = self.features.as_deref();

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{Pages, Target};
+
 /// Bounds how fast a target is asked, where it has limits of its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -19,6 +21,20 @@ pub struct Pacing {
     #[serde(default)]
     #[schemars(range(min = 1))]
     pub answers_within_seconds: Option<u64>,
+}
+
+impl Target {
+    /// Returns how many rows may run at once, where there is a bound: rows that share one account would sign each other out.
+    #[must_use]
+    pub fn rows_at_once(&self) -> Option<usize> {
+        let pages = self.page.as_ref();
+        let one_account = pages.is_some_and(Pages::has_one_account);
+        if one_account {
+            Some(1)
+        } else {
+            self.pacing.rows_at_once
+        }
+    }
 }
 
 impl Pacing {

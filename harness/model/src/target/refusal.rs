@@ -1,5 +1,7 @@
 //! How a target refuses, and what its refusals mean.
 
+mod meaning;
+
 use std::{borrow::Cow, collections::BTreeSet, fmt};
 
 use regex::Regex;
@@ -8,11 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Driver, Target, half_pairs::json_of};
-use crate::{
-    policy::Clause,
-    suggest,
-    verdict::{Outcome, Reason},
-};
+use crate::{policy::Clause, suggest, verdict::Reason};
 
 /// How much of an answer is told where it is not understood, in characters.
 const MOST_TOLD: usize = 200;
@@ -92,6 +90,12 @@ impl PartialEq for Pattern {
 impl Eq for Pattern {}
 
 impl Pattern {
+    /// Tells whether it matches anywhere in a text.
+    #[must_use]
+    pub fn is_match(&self, text: &str) -> bool {
+        self.0.is_match(text)
+    }
+
     /// Returns the first group of the first match.
     #[must_use]
     pub fn first_group(&self, text: &str) -> Option<String> {
@@ -314,61 +318,6 @@ impl fmt::Display for Refusing {
             Ok(())
         } else {
             write!(f, " with {}", self.members.join(", "))
-        }
-    }
-}
-
-impl Target {
-    /// Reads an answer that is a refusal: what it means, and the target's words.
-    #[must_use]
-    pub fn refused(&self, said: &Answered) -> Outcome {
-        let json = said.json();
-        let part = |pointer: Option<&str>| {
-            let part = json.as_ref()?.pointer(pointer?)?;
-            let text = part.as_str().map(str::to_owned);
-            Some(text.unwrap_or_else(|| part.to_string()))
-        };
-        let code = part(self.code_pointer());
-        let message = part(self.message_pointer());
-        let words = message.clone().unwrap_or_else(|| said.text().into_owned());
-        if self
-            .crashes
-            .iter()
-            .any(|pattern| pattern.0.is_match(&words))
-        {
-            // An adapter has no status of its own to tell.
-            let how = if self.driver == Driver::Command {
-                words
-            } else {
-                said.to_string()
-            };
-            return Outcome::Crashed { how };
-        }
-        let fits = |rule: &&ReasonRule| {
-            rule.status.is_none_or(|status| status.0 == said.status)
-                && rule.code.as_ref().is_none_or(|pattern| {
-                    code.as_ref().is_some_and(|code| pattern.0.is_match(code))
-                })
-                && rule
-                    .text
-                    .as_ref()
-                    .is_none_or(|pattern| pattern.0.is_match(&words))
-        };
-        let known = self.reasons.iter().find(fits).map(|rule| &rule.is);
-        let reasons: Vec<Reason> = known
-            .map(|classes| classes.iter().map(|class| class.0.clone()).collect())
-            .unwrap_or_default();
-        Outcome::Rejected {
-            reasons: if reasons.is_empty() {
-                vec![Reason::Unknown]
-            } else {
-                reasons
-            },
-            message: match code {
-                _ if message.is_none() => said.to_string(),
-                Some(code) => format!("{code}: {words}"),
-                None => words,
-            },
         }
     }
 }

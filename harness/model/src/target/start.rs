@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Pattern;
+
 /// Starts a target before the rows, and ends it, with everything that it started, after them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -21,6 +23,10 @@ pub struct Start {
     /// How long it may take until it is ready, what it installs the first time included, in seconds.
     #[serde(default = "usual_limit")]
     pub within_seconds: u64,
+    /// What it writes when it starts that is needed later: a regular expression whose first group, in the first line that matches, is
+    /// `{$STARTED/<name>}` on its pages. It is not ready before it has written all of this.
+    #[serde(default)]
+    pub capture: BTreeMap<String, Pattern>,
 }
 
 fn root() -> String {

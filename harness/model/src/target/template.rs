@@ -60,10 +60,12 @@ pub enum Variable {
     Secret,
     /// What a policy demands, where the target's policy is set by requests: `aaguids`.
     Policy,
+    /// What a target that was started wrote, by the names of `capture`.
+    Started,
 }
 
 impl Variable {
-    const ALL: [(Self, &'static str); 11] = [
+    const ALL: [(Self, &'static str); 12] = [
         (Self::User, "USER"),
         (Self::Pass, "PASS"),
         (Self::Request, "REQUEST"),
@@ -75,6 +77,7 @@ impl Variable {
         (Self::Wanted, "WANTED"),
         (Self::Secret, "SECRET"),
         (Self::Policy, "POLICY"),
+        (Self::Started, "STARTED"),
     ];
 
     fn named(name: &str) -> Result<Self, String> {

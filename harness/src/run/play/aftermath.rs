@@ -192,6 +192,10 @@ impl Player<'_> {
                 Session::Nobody | Session::Unseen => None,
             };
         }
+        // Where there are only pages, nothing can be posted to find out.
+        if self.rp.described().is_some() {
+            return None;
+        }
         let name = spec.credential.as_deref().unwrap_or("passkey");
         let id = values::credential_id(&self.values, name)?;
         let user = spec.user.as_deref().unwrap_or("alice");

@@ -189,7 +189,7 @@ impl Player<'_> {
             .ok_or_else(|| format!("no passkey '{name}' was registered before"))?;
         let kept = authenticator.model.clone();
         authenticator.model.override_with(spec);
-        made::set_backup_state(&mut authenticator, spec.backup_state);
+        made::set_backup_state(&mut authenticator, self.rp.rp_id(), spec.backup_state);
         if let Some(app_id) = &spec.under_app_id {
             authenticator.put_under_app_id(app_id);
         }

@@ -9,8 +9,6 @@ use passkey_model::{
     verdict::Outcome,
 };
 
-use super::setup::RP_ID;
-
 /// Returns what a registration step makes: its provider in its context, with what the step overrides.
 pub(super) fn in_step(library: &Library, spec: &StepSpec) -> Result<ProviderInContext, String> {
     let id = spec
@@ -26,8 +24,12 @@ pub(super) fn in_step(library: &Library, spec: &StepSpec) -> Result<ProviderInCo
 }
 
 /// Sets the BS flag of everything that an authenticator keeps, from now on.
-pub(super) fn set_backup_state(authenticator: &mut SoftwareAuthenticator, state: Option<bool>) {
-    let kept = authenticator.credentials(RP_ID);
+pub(super) fn set_backup_state(
+    authenticator: &mut SoftwareAuthenticator,
+    rp_id: &str,
+    state: Option<bool>,
+) {
+    let kept = authenticator.credentials(rp_id);
     let ids: Vec<_> = kept.map(|credential| credential.id.clone()).collect();
     for (id, state) in ids.iter().zip(state.into_iter().cycle()) {
         authenticator.set_backup_state(id, state);

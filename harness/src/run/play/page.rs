@@ -2,6 +2,7 @@
 
 mod acts;
 mod ceremony;
+mod steps;
 
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ use crate::{
         page::{self, Act, Settled},
     },
     run::site::{Event, RowSite},
+    target::ReadyTarget,
 };
 
 /// The browser of a row, with the relying party's page.
@@ -31,6 +33,8 @@ pub(super) struct OnPage {
     events: UnboundedReceiver<Event>,
     /// What the browser's own authenticators keep, where they make the passkeys.
     native: Option<Native>,
+    /// The target whose file says what is done on its pages.
+    pub(super) described: Option<Arc<ReadyTarget>>,
     /// The address that is open.
     open: Option<String>,
     /// Its host.
@@ -66,6 +70,7 @@ impl OnPage {
             site,
             events,
             native,
+            described: None,
             open: None,
             host: String::new(),
             user: None,

@@ -93,12 +93,16 @@ impl Player<'_> {
     }
 }
 
-fn refused(name: &str) -> Value {
+pub(in crate::run::play) fn refused(name: &str) -> Value {
     json!({ "do": "error", "name": name, "message": "the provider has no passkey for this" })
 }
 
 /// Returns the client that a call comes from: its page, as the browser says where it is.
-fn client(call: &Value, spec: &StepSpec, model: &AuthenticatorModel) -> Client {
+pub(in crate::run::play) fn client(
+    call: &Value,
+    spec: &StepSpec,
+    model: &AuthenticatorModel,
+) -> Client {
     let text = |name: &str| call[name].as_str().map(str::to_owned);
     let embedded = call["crossOrigin"] == true;
     Client {

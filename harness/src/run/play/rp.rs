@@ -3,7 +3,10 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use passkey_authenticators::seed::Seed;
-use passkey_model::{row::Row, target::Target};
+use passkey_model::{
+    row::Row,
+    target::{Driver, Target},
+};
 use passkey_reference_rp::{Recorded, RunningRp};
 use tokio::net::TcpListener;
 
@@ -106,6 +109,16 @@ impl Rp {
         match self {
             Self::Embedded(_) => None,
             Self::External(target) => target.policy.clone(),
+        }
+    }
+
+    /// Returns the target whose file says what is done on its pages.
+    pub(super) fn described(&self) -> Option<Arc<ReadyTarget>> {
+        match self {
+            Self::External(target) if target.file.driver == Driver::Page => {
+                Some(Arc::clone(target))
+            }
+            Self::Embedded(_) | Self::External(_) => None,
         }
     }
 

@@ -169,7 +169,7 @@ impl Player<'_> {
         passkeys.as_array().map(Vec::len)
     }
 
-    async fn put_on(&self, page: &mut OnPage, spec: &StepSpec) -> Played<()> {
+    pub(super) async fn put_on(&self, page: &mut OnPage, spec: &StepSpec) -> Played<()> {
         let platform = spec.context.as_ref().map(|context| &context.client);
         let user_agent = platform.and_then(|platform| self.user_agent(platform));
         page.wear(user_agent.cloned()).await?;

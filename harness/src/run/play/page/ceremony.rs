@@ -240,33 +240,49 @@ impl Player<'_> {
         if path == format!("{finish}/options") {
             match answer {
                 Answer::Json(options) => {
-                    values::add_challenge(&mut self.values, &options);
-                    ceremony.options.clone_from(&options);
-                    self.messages.push(Message::Options {
-                        ceremony: ceremony.kind,
-                        request,
-                        options,
-                    });
+                    self.note_options(ceremony, request, options);
                     let user = ceremony.spec.user.as_deref().unwrap_or("alice");
                     return self.between(user, ceremony.spec).await;
                 }
                 Answer::Refused(outcome) => ceremony.outcome = Some(outcome),
             }
         } else if path == finish {
-            if ceremony.kind == CeremonyKind::Registration {
-                self.learn(ceremony, &request)?;
-            } else {
-                values::add_assertion(&mut self.values, &ceremony.passkey, &request);
-            }
-            self.messages.push(Message::Response {
-                ceremony: ceremony.kind,
-                response: request,
-            });
+            self.note_response(ceremony, request)?;
             ceremony.outcome = Some(answer.outcome());
         } else if let Answer::Refused(outcome) = answer {
             // Who is not let in registers nothing.
             ceremony.outcome = Some(outcome);
         }
+        Ok(())
+    }
+
+    /// Notes the options that a ceremony has.
+    pub(super) fn note_options(
+        &mut self,
+        ceremony: &mut Ceremony<'_>,
+        request: Value,
+        options: Value,
+    ) {
+        values::add_challenge(&mut self.values, &options);
+        ceremony.options.clone_from(&options);
+        self.messages.push(Message::Options {
+            ceremony: ceremony.kind,
+            request,
+            options,
+        });
+    }
+
+    /// Notes the response that a ceremony has.
+    pub(super) fn note_response(&mut self, ceremony: &Ceremony<'_>, response: Value) -> Played<()> {
+        if ceremony.kind == CeremonyKind::Registration {
+            self.learn(ceremony, &response)?;
+        } else {
+            values::add_assertion(&mut self.values, &ceremony.passkey, &response);
+        }
+        self.messages.push(Message::Response {
+            ceremony: ceremony.kind,
+            response,
+        });
         Ok(())
     }
 
@@ -353,7 +369,15 @@ impl<'a> Ceremony<'a> {
     }
 }
 
-impl BrowserSide<'_> {
+impl<'a> BrowserSide<'a> {
+    /// Returns the side of a browser that makes nothing itself.
+    pub(super) const fn without_authenticators(session: &'a Session) -> Self {
+        Self {
+            session,
+            native: None,
+        }
+    }
+
     /// Returns the private key of the passkey whose response is given.
     pub(in crate::run::play) async fn key(
         &self,
