@@ -99,6 +99,28 @@ async fn reference(user_verification: &str) -> RunningRp {
     RunningRp::start(config, listener).unwrap()
 }
 
+#[test]
+fn a_policy_of_graphs_shape_is_refused_only_by_targets_that_are_told_it() {
+    let (library, rows) = rows();
+    let about_fields = row(
+        &rows,
+        "policy::fields-of-profiles::without-odata-type::software",
+    );
+    let cannot_show = |policy: Value| {
+        let target = target(([127, 0, 0, 1], 1).into(), &json!({ "policy": policy }));
+        target.file.cannot_show(&library, about_fields)
+    };
+    let why = "target other has no policy in Graph's shape that it could refuse";
+    assert_eq!(
+        cannot_show(json!({ "requests": { "clear": [] } })).as_deref(),
+        Some(why)
+    );
+    assert_eq!(
+        cannot_show(json!({ "graph": { "group": "testers" } })),
+        None
+    );
+}
+
 #[tokio::test]
 async fn how_a_target_refuses_is_learned_before_rows_run() {
     let rp = reference("required").await;

@@ -182,7 +182,7 @@ pub(super) struct CompareArguments {
     /// The relying parties: files, or the names of some in the scenarios' folder targets.
     #[arg(required = true, value_name = "TARGET")]
     pub targets: Vec<String>,
-    /// Only rows whose names hold one of the texts; the suite conformance when left out.
+    /// Only rows whose names hold one of the texts; the suites conformance, matrix and policy when left out.
     #[arg(long, value_name = "TEXT")]
     pub filter: Vec<String>,
     /// A text is a whole name.

@@ -23,6 +23,8 @@ use crate::{
     report::Event,
 };
 
+/// What is compared where nobody says so. On a target whose policy is not set, the first of them alone has rows that run.
+const SUITES: [&str; 3] = ["conformance::", "matrix::", "policy::"];
 /// The page about the cases, as the project's folder has it.
 const CASES: &str = "harness/CASES.md";
 /// Where it is for those who have not got the project's folder.
@@ -82,14 +84,14 @@ pub(super) fn compare(
 
 /// Returns what `run` would be told of one of the targets.
 fn as_run(told: &CompareArguments, target: &str) -> RunArguments {
-    let or = |given: &[String], usual: &str| match given {
-        [] => vec![usual.to_owned()],
+    let or = |given: &[String], usual: &[&str]| match given {
+        [] => usual.iter().map(|it| (*it).to_owned()).collect(),
         given => given.to_vec(),
     };
     RunArguments {
-        filter: or(&told.filter, "conformance::"),
+        filter: or(&told.filter, &SUITES),
         exact: told.exact,
-        lane: or(&told.lane, Lane::SOFTWARE),
+        lane: or(&told.lane, &[Lane::SOFTWARE]),
         target: target.to_owned(),
         strict: told.strict,
         jobs: told.jobs,

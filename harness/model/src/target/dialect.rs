@@ -198,7 +198,7 @@ pub struct Accepted {
     /// Where its JSON says so: a JSON pointer.
     #[serde(default)]
     pub at: Option<String>,
-    /// What stands there then.
+    /// What stands there then; nothing, or null, when left out.
     #[serde(default)]
     pub is: Value,
 }
@@ -212,7 +212,8 @@ impl Accepted {
             statuses => statuses.contains(&said.status),
         };
         let says_so = |at: &String| {
-            said.json().and_then(|json| json.pointer(at).cloned()) == Some(self.is.clone())
+            let json = said.json();
+            json.is_some_and(|json| *json.pointer(at).unwrap_or(&Value::Null) == self.is)
         };
         has_status && self.at.as_ref().is_none_or(says_so)
     }

@@ -21,7 +21,7 @@ use crate::{
     Aaguid,
     policy::{Clause, KeyRestriction, Limits, Policy, PolicyProfile, Switches, name_observed},
     provider::PasskeyType,
-    row::{NamedPolicy, Row},
+    row::{NamedPolicy, Row, Step},
     scenario::{Action, Expected, StepSpec},
     verdict::Reason,
 };
@@ -229,7 +229,11 @@ impl PolicyControl {
             let why = self.cannot_express(&document)?;
             Some(format!("cannot be told {why} of policy {}", policy.name))
         };
+        let refuses_it = |step: &Step| step.expect == Expected::PolicyRefused;
         let unknown = |requests: &Requests| {
+            if row.steps.iter().any(refuses_it) {
+                return Some("has no policy in Graph's shape that it could refuse".to_owned());
+            }
             let clause = decides_alone(row, |clause| requests.has(clause))?;
             Some(format!("has no clause {clause}"))
         };

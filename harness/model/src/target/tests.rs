@@ -208,6 +208,19 @@ fn the_characters_of_text_can_be_its_bytes() {
     assert_eq!(given, Some(json!({ "challenge": "YS1fYg" })));
 }
 
+#[test]
+fn an_answer_can_say_yes_by_what_is_not_there() {
+    let rule: super::Accepted = serde_json::from_value(json!({ "at": "/detail/state" })).unwrap();
+    let fits = |body: &str| {
+        let said = super::Answered::new(200, "application/json", body.as_bytes());
+        rule.fits(&said)
+    };
+    assert!(fits("{}"));
+    assert!(fits(r#"{ "detail": { "state": null } }"#));
+    assert!(!fits(r#"{ "detail": { "state": "waiting" } }"#));
+    assert!(!fits("it is not JSON"));
+}
+
 fn document(profile: &Value) -> Value {
     let id = "00000000-0000-0000-0000-000000000001";
     let mut whole = json!({
