@@ -6,6 +6,8 @@
     reason = "tests"
 )]
 
+mod reference;
+
 use std::{
     collections::BTreeSet,
     fs,
@@ -30,14 +32,12 @@ use passkey_harness::{
     target::{self, ReadyTarget},
 };
 use passkey_model::{row::Row, target::Target};
-use passkey_reference_rp::{
-    Config, Defect, Defects, Expected, RunningRp, User, policy::Switches, trust::Anchors,
-};
+use passkey_reference_rp::{Config, Defect, Defects, Expected, RunningRp};
+use reference::PASS;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-const PASS: &str = "temporary access pass";
 const GROUP: &str = "the-test-group";
 const POLICY: &str =
     "/policies/authenticationMethodsPolicy/authenticationMethodConfigurations/fido2";
@@ -66,37 +66,15 @@ fn former(group: &str) -> Value {
 
 /// The reference relying party, run on its own, with a policy for a group.
 async fn reference(group: &str, defect: Option<Defect>) -> RunningRp {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let expected = Expected {
-        rp_id: "rp.test".to_owned(),
-        origins: vec!["https://login.rp.test".to_owned()],
-        cross_origin: false,
-        top_origins: Vec::new(),
-        user_verification: "required".to_owned(),
-        algorithms: vec![-7, -257],
-        attestation: "direct".to_owned(),
-        single_device_required: false,
-        discoverable_required: false,
-        other_rp_ids: Vec::new(),
-        attestation_required: false,
-        counter_must_rise: true,
-        anchors: Anchors::default(),
         policy: Some(former(group)),
-        switches: Switches::default(),
+        ..reference::expected()
     };
-    let user = |name: &str| User {
-        name: name.to_owned(),
-        groups: vec![GROUP.to_owned()],
-        guest: false,
-        temporary_access_pass: PASS.to_owned(),
-    };
-    let defects = defect.map_or(Defects::NONE, Defects::from);
     let config = Config {
-        users: ["alice", "bob", "mallory"].map(user).to_vec(),
-        defects,
-        ..Config::new(expected)
+        defects: defect.map_or(Defects::NONE, Defects::from),
+        ..reference::config(expected, &[GROUP])
     };
-    RunningRp::start(config, listener).unwrap()
+    reference::start(config).await
 }
 
 fn file(rp: &RunningRp, policy: &Value) -> Value {

@@ -3,6 +3,7 @@
 
 #[path = "targets/fake.rs"]
 mod fake;
+mod reference;
 
 use std::{path::Path, sync::Arc};
 
@@ -19,11 +20,9 @@ use passkey_model::{
     target::Target,
     verdict::{Outcome, Verdict},
 };
-use passkey_reference_rp::{Config, Expected, RunningRp, User, policy::Switches, trust::Anchors};
+use passkey_reference_rp::{Expected, RunningRp};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 
-const PASS: &str = "temporary access pass";
 /// Its control and its subject are registrations; the subject has to be refused at step 8.
 const CHALLENGE: &str = "conformance::cd.chal-other::registration::software";
 const BAD: Refuses = Refuses::with(400, "application/json", r#"{"error":"bad challenge"}"#);
@@ -47,7 +46,7 @@ fn target(address: std::net::SocketAddr, more: &Value) -> ReadyTarget {
         file[name] = value.clone();
     }
     let file: Target = serde_json::from_value(file).unwrap();
-    ReadyTarget::new(file, PASS.to_owned())
+    ReadyTarget::new(file, reference::PASS.to_owned())
 }
 
 async fn run(target: ReadyTarget, name: &str) -> RowResult {
@@ -68,35 +67,11 @@ async fn run_fake(fake: Fake, more: &Value) -> RowResult {
 }
 
 async fn reference(user_verification: &str) -> RunningRp {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let expected = Expected {
-        rp_id: "rp.test".to_owned(),
-        origins: vec!["https://login.rp.test".to_owned()],
-        cross_origin: false,
-        top_origins: Vec::new(),
         user_verification: user_verification.to_owned(),
-        algorithms: vec![-7, -257],
-        attestation: "direct".to_owned(),
-        single_device_required: false,
-        discoverable_required: false,
-        other_rp_ids: Vec::new(),
-        attestation_required: false,
-        counter_must_rise: true,
-        anchors: Anchors::default(),
-        policy: None,
-        switches: Switches::default(),
+        ..reference::expected()
     };
-    let user = |name: &str| User {
-        name: name.to_owned(),
-        groups: Vec::new(),
-        guest: false,
-        temporary_access_pass: PASS.to_owned(),
-    };
-    let config = Config {
-        users: ["alice", "bob", "mallory"].map(user).to_vec(),
-        ..Config::new(expected)
-    };
-    RunningRp::start(config, listener).unwrap()
+    reference::start(reference::config(expected, &[])).await
 }
 
 #[test]

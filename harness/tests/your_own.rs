@@ -9,6 +9,7 @@ mod deviations;
 mod fake;
 #[path = "your_own/init.rs"]
 mod init;
+mod reference;
 #[path = "your_own/smoke.rs"]
 mod smoke;
 #[path = "your_own/world.rs"]

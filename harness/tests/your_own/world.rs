@@ -8,10 +8,10 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use passkey_reference_rp::{Config, Expected, RunningRp, User, policy::Switches, trust::Anchors};
-use tokio::net::TcpListener;
+use passkey_reference_rp::RunningRp;
 
-const PASS: &str = "temporary access pass";
+use super::reference;
+
 /// Its subject is a registration that has to be refused at step 8.
 pub const CHALLENGE: &str = "conformance::cd.chal-other::registration::software";
 
@@ -67,7 +67,7 @@ pub struct Said {
 /// Runs the command line beside the servers of the test.
 pub async fn harness(arguments: &[&str]) -> Said {
     let mut command = Command::new(env!("CARGO_BIN_EXE_passkey-harness"));
-    command.args(arguments).env("SHOP_PASS", PASS);
+    command.args(arguments).env("SHOP_PASS", reference::PASS);
     let run = tokio::task::spawn_blocking(move || command.output().unwrap());
     let Output {
         status,
@@ -94,33 +94,5 @@ impl Said {
 
 /// Starts the reference relying party, which answers as FIDO's conformance tests expect as well.
 pub async fn reference() -> RunningRp {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let expected = Expected {
-        rp_id: "rp.test".to_owned(),
-        origins: vec!["https://login.rp.test".to_owned()],
-        cross_origin: false,
-        top_origins: Vec::new(),
-        user_verification: "required".to_owned(),
-        algorithms: vec![-7, -257],
-        attestation: "direct".to_owned(),
-        single_device_required: false,
-        discoverable_required: false,
-        other_rp_ids: Vec::new(),
-        attestation_required: false,
-        counter_must_rise: true,
-        anchors: Anchors::default(),
-        policy: None,
-        switches: Switches::default(),
-    };
-    let user = |name: &str| User {
-        name: name.to_owned(),
-        groups: Vec::new(),
-        guest: false,
-        temporary_access_pass: PASS.to_owned(),
-    };
-    let config = Config {
-        users: ["alice", "bob", "mallory"].map(user).to_vec(),
-        ..Config::new(expected)
-    };
-    RunningRp::start(config, listener).unwrap()
+    reference::start(reference::config(reference::expected(), &[])).await
 }
