@@ -189,6 +189,8 @@ impl Fixed {
 impl Lane {
     /// The lane that is always there: everything over HTTP, with software keys.
     pub const SOFTWARE: &'static str = "software";
+    /// The lane in which Chromium's page is answered for by software keys, behind an extension.
+    pub const CHROMIUM_PROVIDER: &'static str = "chromium-provider";
 
     /// Returns that lane.
     #[must_use]

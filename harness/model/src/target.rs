@@ -62,6 +62,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
+    lane::Lane,
     library::Library,
     row::Row,
     scenario::{Feature, RelyingPartySettings},
@@ -202,6 +203,15 @@ impl Target {
         };
         let template = self.users.as_deref().unwrap_or(usual);
         template.replace("$USER", user).replace("$ROW", row)
+    }
+
+    /// Returns the lane in which it is tested where nobody names one: a site with pages only has none without a browser.
+    #[must_use]
+    pub const fn usual_lane(&self) -> &'static str {
+        match self.driver {
+            Driver::Page => Lane::CHROMIUM_PROVIDER,
+            Driver::Reference | Driver::FidoApi | Driver::Json | Driver::Command => Lane::SOFTWARE,
+        }
     }
 
     /// Puts the port in the origin that it listens on.

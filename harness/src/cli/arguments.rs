@@ -188,7 +188,7 @@ pub(super) struct CompareArguments {
     /// A text is a whole name.
     #[arg(long, requires = "filter")]
     pub exact: bool,
-    /// Only rows of this lane; the software lane when left out.
+    /// Only rows of this lane; the software lane when left out, and chromium-provider for a site with pages only.
     #[arg(long)]
     pub lane: Vec<String>,
     /// Rows whose basis is a SHOULD are red too.

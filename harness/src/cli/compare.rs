@@ -13,6 +13,7 @@ use super::{
     EXIT_BAD_FILE, EXIT_HARNESS, EXIT_OK, EXIT_RED, EXIT_UNREACHABLE,
     arguments::{CompareArguments, EMBEDDED, Format, RunArguments},
     run::{ByPolicy, Ending, Prepared, by_policy, end, exit_code, play, prepare},
+    target,
 };
 use crate::{
     browser::processes,
@@ -44,7 +45,7 @@ pub(super) fn compare(
     let folder = folder.unwrap_or_else(|| scenarios.join("targets/verdicts"));
     let (mut codes, mut columns, mut plan) = (Vec::new(), Vec::new(), Vec::new());
     for target in &told.targets {
-        let ran = match prepare(scenarios, &as_run(told, target), err)? {
+        let ran = match prepare(scenarios, &as_run(told, target, scenarios), err)? {
             Ok(prepared) => run(&prepared, target, err)?,
             Err(code) => Err(code),
         };
@@ -83,7 +84,10 @@ pub(super) fn compare(
 }
 
 /// Returns what `run` would be told of one of the targets.
-fn as_run(told: &CompareArguments, target: &str) -> RunArguments {
+fn as_run(told: &CompareArguments, target: &str, scenarios: &Path) -> RunArguments {
+    // Whatever is wrong with its file is said when it is prepared.
+    let found = target::find(target, scenarios).ok().flatten();
+    let usual_lane = found.map_or(Lane::SOFTWARE, |(ready, _)| ready.file.usual_lane());
     let or = |given: &[String], usual: &[&str]| match given {
         [] => usual.iter().map(|it| (*it).to_owned()).collect(),
         given => given.to_vec(),
@@ -91,7 +95,7 @@ fn as_run(told: &CompareArguments, target: &str) -> RunArguments {
     RunArguments {
         filter: or(&told.filter, &SUITES),
         exact: told.exact,
-        lane: or(&told.lane, &[Lane::SOFTWARE]),
+        lane: or(&told.lane, &[usual_lane]),
         target: target.to_owned(),
         strict: told.strict,
         jobs: told.jobs,
@@ -150,8 +154,10 @@ fn since(
     told: &CompareArguments,
     plan: &[Line],
 ) -> Result<Since, VerdictsError> {
-    // What failed on our side is no verdict to keep.
-    if told.update && column.counts().contains_key(&Verdict::HarnessError) {
+    // What failed on our side is no verdict to keep, nor is that nothing ran.
+    let nothing_to_keep =
+        column.cells.is_empty() || column.counts().contains_key(&Verdict::HarnessError);
+    if told.update && nothing_to_keep {
         return Ok(Since::Uncommitted);
     }
     if told.update {
@@ -169,7 +175,13 @@ fn since(
 /// Says what came of a target, and what changed; tells whether anything did.
 fn tell(column: &Column, out: &mut impl Write) -> io::Result<bool> {
     let label = column.label();
-    writeln!(out, "{label}: {}", column.counted())?;
+    if column.cells.is_empty() {
+        writeln!(out, "{label}: nothing ran")?;
+        let mut reasons = column.not_run.iter();
+        reasons.try_for_each(|(because, count)| writeln!(out, "  {count:>4}  {because}"))?;
+    } else {
+        writeln!(out, "{label}: {}", column.counted())?;
+    }
     match &column.since {
         Since::Uncommitted => {}
         Since::NoFile(file) => {

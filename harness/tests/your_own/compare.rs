@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{
     fake::Fake,
-    world::{CHALLENGE, Folder, harness, reference},
+    world::{CHALLENGE, Folder, harness, harness_with, reference},
 };
 
 const CASE: &str = "cd.chal-other::registration";
@@ -133,4 +133,39 @@ async fn a_target_that_is_not_there_is_left_out_and_told() {
 async fn the_verdicts_of_a_part_are_not_kept_as_those_of_the_whole() {
     let said = harness(&["compare", "shop", "--update", "--filter", CASE]).await;
     said.has(2, &["cannot be used with"]);
+}
+
+#[tokio::test]
+async fn a_site_with_pages_is_compared_in_a_browser_and_no_empty_verdicts_are_kept() {
+    let folder = Folder::new();
+    let rp = reference().await;
+    let pages = r##"driver: page
+page:
+  let-in: { steps: [{ open: / }] }
+  register: { steps: [{ open: / }], accepted: [{ css: "#yes" }], refused: [{ css: "#no" }] }
+  sign-out: [{ open: / }]
+  sign-in: { steps: [{ open: / }], accepted: [{ css: "#yes" }], refused: [{ css: "#no" }] }
+declares: { features: [usernameless] }
+"##;
+    let target = folder.target(rp.address(), pages);
+    let (out, kept) = (folder.file("out"), folder.file("kept"));
+    let arguments = [
+        "compare",
+        &target,
+        "--update",
+        "--out",
+        &out,
+        "--verdicts",
+        &kept,
+    ];
+    let without_a_browser = [
+        ("CHROMEDRIVER", "/no/driver"),
+        ("PASSKEY_REQUIRED_LANES", ""),
+    ];
+    let said = harness_with(&arguments, &without_a_browser).await;
+    let why = "CHROMEDRIVER names /no/driver";
+    said.has(3, &["shop: nothing ran", why]);
+    let of_no_browser = "reached through its pages alone";
+    assert!(!said.out.contains(of_no_browser), "{}", said.out);
+    assert!(!std::path::Path::new(&kept).exists(), "{}", said.out);
 }

@@ -66,8 +66,14 @@ pub struct Said {
 
 /// Runs the command line beside the servers of the test.
 pub async fn harness(arguments: &[&str]) -> Said {
+    harness_with(arguments, &[]).await
+}
+
+/// The same, with something else in its environment.
+pub async fn harness_with(arguments: &[&str], environment: &[(&str, &str)]) -> Said {
     let mut command = Command::new(env!("CARGO_BIN_EXE_passkey-harness"));
     command.args(arguments).env("SHOP_PASS", reference::PASS);
+    command.envs(environment.iter().copied());
     let run = tokio::task::spawn_blocking(move || command.output().unwrap());
     let Output {
         status,
