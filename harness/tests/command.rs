@@ -7,6 +7,7 @@
 
 #[path = "command/adapter.rs"]
 mod adapter;
+mod reference;
 
 use std::{
     env, fs,

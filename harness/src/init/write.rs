@@ -289,69 +289,41 @@ fn dialect(text: &mut String, comment: &str, [create, register, get, sign_in]: [
         text,
         format_args!("{comment}    result: {{ request: {sign_in}, body: $RESPONSE }}"),
     );
-    line(
-        text,
-        format_args!(
-            "#   let-in: [{{ request: POST /signup, body: {{ name: $USER }} }}]   # what a user needs before the first passkey"
-        ),
-    );
-    line(
-        text,
-        format_args!("#   session: {{ request: GET /me, gives: $ANSWER/username }}"),
-    );
-    line(
-        text,
-        format_args!("#   sign-out: {{ request: POST /sign-out }}"),
-    );
-    line(
-        text,
-        format_args!("#   delete: {{ request: \"DELETE /passkeys/{{$CREDENTIAL_ID}}\" }}"),
-    );
+    text.push_str(BESIDE_CEREMONIES);
 }
 
+/// The requests beside the two ceremonies.
+const BESIDE_CEREMONIES: &str = r##"#   let-in: [{ request: POST /signup, body: { name: $USER } }]   # what a user needs before the first passkey
+#   session: { request: GET /me, gives: $ANSWER/username }
+#   sign-out: { request: POST /sign-out }
+#   delete: { request: "DELETE /passkeys/{$CREDENTIAL_ID}" }
+"##;
+/// What it is like, up to its features.
+const DECLARES: &str = "
+# What it is like. What is not declared is presumed as scenarios do, or its rows do not run.
+# declares:
+#   relying-party: { user-verification: preferred, attestation: none, algorithms: [ES256, RS256] }
+";
+/// How it refuses, and what its words mean.
+const REFUSALS: &str = "
+# How it refuses; learned before the rows run when left out. Then what its words mean.
+# refusal: { statuses: [400], content-types: [application/json], members: [error] }
+# message-at: /error
+# reasons:
+#   - { text: challenge, is: [reg.8, auth.11] }
+#   - { text: signature, is: [auth.21] }
+";
+
 fn rest(text: &mut String, found: &Found) {
-    line(
-        text,
-        format_args!(
-            "\n# What it is like. What is not declared is presumed as scenarios do, or its rows do not run."
-        ),
-    );
-    line(text, format_args!("# declares:"));
-    line(
-        text,
-        format_args!(
-            "#   relying-party: {{ user-verification: preferred, attestation: none, algorithms: [ES256, RS256] }}"
-        ),
-    );
     let related = if found.related_origins.is_empty() {
         ""
     } else {
         "   # and whether it means its related origins"
     };
+    text.push_str(DECLARES);
     line(
         text,
         format_args!("#   features: [usernameless, username-flow, several-passkeys]{related}"),
     );
-    line(
-        text,
-        format_args!(
-            "\n# How it refuses; learned before the rows run when left out. Then what its words mean."
-        ),
-    );
-    line(
-        text,
-        format_args!(
-            "# refusal: {{ statuses: [400], content-types: [application/json], members: [error] }}"
-        ),
-    );
-    line(text, format_args!("# message-at: /error"));
-    line(text, format_args!("# reasons:"));
-    line(
-        text,
-        format_args!("#   - {{ text: challenge, is: [reg.8, auth.11] }}"),
-    );
-    line(
-        text,
-        format_args!("#   - {{ text: signature, is: [auth.21] }}"),
-    );
+    text.push_str(REFUSALS);
 }

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use http::response::Parts;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
     HeaderMap, Method, Request,
@@ -22,10 +23,24 @@ use tokio::{net::TcpStream, time::timeout};
 
 use super::REQUEST_LIMIT;
 
-pub(super) const LARGEST_ANSWER: usize = 1024 * 1024;
+const LARGEST_ANSWER: usize = 1024 * 1024;
 /// A request that is larger may be refused before it was read: by 413, or by closing the connection on it, which one of the two a
 /// client sees is left to chance (RFC 9110, 15.5.14).
 pub(super) const LARGE_REQUEST: usize = 1024 * 1024;
+
+/// Sends a request and reads the answer to its end, but no more of it than anybody means to say.
+pub(super) async fn exchange(
+    sender: &mut SendRequest<Full<Bytes>>,
+    request: Request<Full<Bytes>>,
+) -> Result<(Parts, Bytes), String> {
+    // A request that is sent before the connection is polled for the first time is cancelled.
+    sender.ready().await.map_err(|error| error.to_string())?;
+    let answer = sender.send_request(request).await;
+    let (head, body) = answer.map_err(|error| error.to_string())?.into_parts();
+    let body = Limited::new(body, LARGEST_ANSWER).collect().await;
+    let body = body.map_err(|error| error.to_string())?;
+    Ok((head, body.to_bytes()))
+}
 
 /// A connection to a relying party.
 pub(super) struct Link {
@@ -131,24 +146,7 @@ impl Link {
         let request = request
             .body(Full::new(Bytes::from(message.body)))
             .map_err(|error| crashed(format!("the request cannot be made: {error}")))?;
-        let exchange = async {
-            // A request that is sent before the connection is polled for the first time is cancelled.
-            self.sender
-                .ready()
-                .await
-                .map_err(|error| error.to_string())?;
-            let response = self
-                .sender
-                .send_request(request)
-                .await
-                .map_err(|error| error.to_string())?;
-            let (head, body) = response.into_parts();
-            let body = Limited::new(body, LARGEST_ANSWER)
-                .collect()
-                .await
-                .map_err(|error| error.to_string())?;
-            Ok::<_, String>((head, body.to_bytes()))
-        };
+        let exchange = exchange(&mut self.sender, request);
         let driven = timeout(self.limit, drive(&mut self.connection, exchange)).await;
         if size > LARGE_REQUEST || !matches!(driven, Ok(Ok(_))) {
             // Whether or not it was read to its end, the next request has a connection of its own.

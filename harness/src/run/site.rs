@@ -10,7 +10,7 @@ use std::{
 };
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::Full;
 use hyper::{body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use passkey_model::target::Answered;
@@ -24,7 +24,7 @@ use tokio::{
 use super::{
     REQUEST_LIMIT,
     api::{Answer, Reader},
-    http::LARGEST_ANSWER,
+    http::exchange,
 };
 use crate::browser::{Request, Response, Site};
 
@@ -186,17 +186,8 @@ impl RowSite {
         *forwarded.headers_mut() = of_message(request.headers);
         let host = HeaderValue::from_str(&request.host).map_err(|error| error.to_string())?;
         forwarded.headers_mut().insert(header::HOST, host);
-        sender.ready().await.map_err(|error| error.to_string())?;
-        let response = sender
-            .send_request(forwarded)
-            .await
-            .map_err(|error| error.to_string())?;
-        let (head, body) = response.into_parts();
-        let body = Limited::new(body, LARGEST_ANSWER)
-            .collect()
-            .await
-            .map_err(|error| error.to_string())?;
-        let mut response = Response::new(body.to_bytes());
+        let (head, body) = exchange(&mut sender, forwarded).await?;
+        let mut response = Response::new(body);
         *response.status_mut() = head.status;
         *response.headers_mut() = of_message(head.headers);
         Ok(response)

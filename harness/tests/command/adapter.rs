@@ -2,11 +2,11 @@
 
 use std::io::{BufRead as _, Write as _, stdin, stdout};
 
+use crate::reference;
 use passkey_authenticators::client::from_base64url;
 use passkey_reference_rp::{
     Defects, Expected, Record, Refusal,
-    policy::{Subject, Switches},
-    trust::Anchors,
+    policy::Subject,
     verify::{Authentication, Registration, Situation, verify_authentication, verify_registration},
 };
 use serde_json::{Map, Value, json};
@@ -164,13 +164,6 @@ fn expected(ask: &Value) -> Expected {
         user_verification: text("user-verification"),
         algorithms: vec![-7, -35, -36, -8, -257],
         attestation: text("attestation"),
-        other_rp_ids: Vec::new(),
-        single_device_required: false,
-        attestation_required: false,
-        counter_must_rise: true,
-        discoverable_required: false,
-        anchors: Anchors::default(),
-        policy: None,
-        switches: Switches::default(),
+        ..reference::expected()
     }
 }
