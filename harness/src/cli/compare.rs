@@ -129,10 +129,21 @@ fn run(prepared: &Prepared, named: &str, err: &mut impl Write) -> io::Result<Res
     };
     let mut column = Column::new(runner.target_name(), version);
     let label = column.label();
+    let (mut all, mut done) = (0, 0);
     let mut note = |event: &Event<'_>| match event {
-        Event::Started { runnable } => writeln!(err, "{label}: {runnable} rows"),
+        Event::Started { runnable } => {
+            all = *runnable;
+            writeln!(err, "{label}: {all} rows")
+        }
         Event::Judged { row, result } => {
             column.note(row, result);
+            if !result.judgement.verdict.has_run() {
+                return Ok(());
+            }
+            done += 1;
+            if is_another_tenth(done, all) {
+                writeln!(err, "{label}: {done} of {all} rows")?;
+            }
             Ok(())
         }
         Event::Finished { .. } => Ok(()),
@@ -146,6 +157,11 @@ fn run(prepared: &Prepared, named: &str, err: &mut impl Write) -> io::Result<Res
         code: exit_code(&counts, &prepared.unmatched),
         lines: prepared.rows.iter().map(Line::of).collect(),
     }))
+}
+
+/// Tells whether a tenth of the rows is done with this one; the counts tell of the last.
+fn is_another_tenth(done: usize, all: usize) -> bool {
+    done < all && done * 10 / all > (done - 1) * 10 / all
 }
 
 fn since(
