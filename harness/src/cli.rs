@@ -159,10 +159,6 @@ fn report_mistakes(mistakes: &[String], err: &mut impl Write) -> std::io::Result
     } else {
         "mistakes"
     };
-    writeln!(
-        err,
-        "{} {word} in the scenarios; nothing was run",
-        mistakes.len()
-    )?;
+    writeln!(err, "{} {word}; nothing was run", mistakes.len())?;
     Ok(EXIT_BAD_FILE)
 }

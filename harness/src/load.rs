@@ -6,7 +6,7 @@
 mod events;
 
 use std::{
-    fs,
+    fs, io,
     panic::resume_unwind,
     path::{Path, PathBuf},
     thread::{self, ScopedJoinHandle},
@@ -111,7 +111,7 @@ impl Loader<'_> {
             let keys = self.all_of(folder(root, "security-keys"));
             self.library.policy.extend(keys);
             self.library.conformance = self.all_of(joined(conformance));
-            self.library.targets = self.all_of(targets(root));
+            self.read_targets();
         });
         let scenarios =
             self.library.matrix.len() + self.library.policy.len() + self.library.conformance.len();
@@ -137,39 +137,30 @@ impl Loader<'_> {
         }
     }
 
+    /// Reads every target of the folder `targets`, with its known deviations, which are beside it.
+    fn read_targets(&mut self) {
+        let files = self.keep(listed(&self.root.join("targets")));
+        for file in files.unwrap_or_default() {
+            if file.to_string_lossy().ends_with(DEVIATIONS) {
+                continue;
+            }
+            match target(&file) {
+                Ok(target) => self.library.targets.push(target),
+                Err(mistakes) => self.errors.extend(mistakes),
+            }
+        }
+    }
+
     fn keep<T>(&mut self, result: Result<T, LoadError>) -> Option<T> {
         result.map_err(|error| self.errors.push(error)).ok()
     }
 }
 
-/// Reads every file of a folder; there need not be one.
+/// Reads every file of a folder.
 fn folder<T: DeserializeOwned>(root: &Path, name: &str) -> Vec<Result<Located<T>, LoadError>> {
-    each_of(&root.join(name), read)
-}
-
-/// Reads every target of the folder `targets`, with its known deviations, which are beside it.
-fn targets(root: &Path) -> Vec<Result<Located<Target>, LoadError>> {
-    let read = each_of(&root.join("targets"), |file| {
-        let name = file.file_name().unwrap_or_default().to_string_lossy();
-        let beside = name.ends_with(DEVIATIONS);
-        (!beside).then(|| target(file)).transpose()
-    });
-    read.into_iter().filter_map(Result::transpose).collect()
-}
-
-fn each_of<T>(
-    folder: &Path,
-    read: impl Fn(&Path) -> Result<T, LoadError>,
-) -> Vec<Result<T, LoadError>> {
-    if !folder.exists() {
-        return Vec::new();
-    }
-    match yaml_files(folder) {
+    match listed(&root.join(name)) {
         Ok(files) => files.iter().map(|file| read(file)).collect(),
-        Err(error) => {
-            let message = format!("cannot be listed: {error}");
-            vec![Err(LoadError::whole(folder, message))]
-        }
+        Err(error) => vec![Err(error)],
     }
 }
 
@@ -178,34 +169,40 @@ fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
     thread.join().unwrap_or_else(|panic| resume_unwind(panic))
 }
 
-fn yaml_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "yaml")
-        {
-            files.push(path);
-        }
+/// Lists the YAML files of a folder, by their names; there need not be such a folder.
+fn listed(folder: &Path) -> Result<Vec<PathBuf>, LoadError> {
+    if !folder.exists() {
+        return Ok(Vec::new());
     }
+    let entries = fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+    let entries =
+        entries.map_err(|error| LoadError::whole(folder, format!("cannot be listed: {error}")))?;
+    let mut files: Vec<_> = entries.iter().map(fs::DirEntry::path).collect();
+    files.retain(|file| file.extension().is_some_and(|it| it == "yaml"));
     files.sort();
     Ok(files)
 }
 
-/// Reads a target's file.
+/// Reads a target's file, and looks at that of its known deviations.
 ///
 /// # Errors
-/// As [`read`], and when its parts do not fit together.
-pub fn target(file: &Path) -> Result<Located<Target>, LoadError> {
-    read(file).and_then(sound)
+/// As [`read`], and every part that does not fit the others.
+pub fn target(file: &Path) -> Result<Located<Target>, Vec<LoadError>> {
+    let target: Located<Target> = read(file).map_err(|error| vec![error])?;
+    let mut mistakes = at_their_places(&target, target.value.mistakes());
+    mistakes.extend(deviations(&target).err().unwrap_or_default());
+    if mistakes.is_empty() {
+        Ok(target)
+    } else {
+        Err(mistakes)
+    }
 }
 
 /// Reads the known deviations of a target, which are beside its file; none where it names no such file.
 ///
 /// # Errors
-/// As [`read`], and when an entry says nothing that could hold.
-pub fn deviations(target: &Located<Target>) -> Result<Vec<Listed>, LoadError> {
+/// As [`read`], and every entry that says nothing that could hold.
+pub fn deviations(target: &Located<Target>) -> Result<Vec<Listed>, Vec<LoadError>> {
     let Some(name) = &target.value.deviations else {
         return Ok(Vec::new());
     };
@@ -214,11 +211,13 @@ pub fn deviations(target: &Located<Target>) -> Result<Vec<Listed>, LoadError> {
             "'{name}': expected the name of a file beside this one, as {}{DEVIATIONS}",
             target.value.target
         );
-        return Err(LoadError::at(target.at("/deviations"), message));
+        return Err(vec![LoadError::at(target.at("/deviations"), message)]);
     }
-    let file: Located<Deviations> = read(&Path::new(&target.file).with_file_name(name))?;
-    if let Some((pointer, message)) = file.value.mistakes().into_iter().next() {
-        return Err(LoadError::at(file.at(&pointer), message.to_owned()));
+    let file: Located<Deviations> =
+        read(&Path::new(&target.file).with_file_name(name)).map_err(|error| vec![error])?;
+    let mistakes = at_their_places(&file, file.value.mistakes());
+    if !mistakes.is_empty() {
+        return Err(mistakes);
     }
     let entries = file.value.deviations.iter().enumerate();
     let listed = entries.map(|(index, deviation)| Listed {
@@ -228,18 +227,15 @@ pub fn deviations(target: &Located<Target>) -> Result<Vec<Listed>, LoadError> {
     Ok(listed.collect())
 }
 
-/// Hands on a target whose parts fit together.
-fn sound(target: Located<Target>) -> Result<Located<Target>, LoadError> {
-    let Some((pointer, message)) = target.value.mistakes().into_iter().next() else {
-        return deviations(&target).map(|_| target);
-    };
-    let place = target.at(&pointer);
-    Err(LoadError {
-        file: place.file,
-        line: place.line,
-        column: place.column,
-        message,
-    })
+/// Says where in the file each mistake is.
+fn at_their_places<T>(
+    file: &Located<T>,
+    mistakes: impl IntoIterator<Item = (String, impl Into<String>)>,
+) -> Vec<LoadError> {
+    let mistakes = mistakes.into_iter();
+    mistakes
+        .map(|(pointer, message)| LoadError::at(file.at(&pointer), message.into()))
+        .collect()
 }
 
 /// Reads one file of one document.
@@ -276,8 +272,7 @@ pub fn read<T: DeserializeOwned>(file: &Path) -> Result<Located<T>, LoadError> {
 }
 
 fn read_text(file: &Path) -> Result<String, LoadError> {
-    let unreadable =
-        |error: std::io::Error| LoadError::whole(file, format!("cannot be read: {error}"));
+    let unreadable = |error: io::Error| LoadError::whole(file, format!("cannot be read: {error}"));
     let size = fs::metadata(file).map_err(unreadable)?.len();
     if size > MAX_FILE_BYTES {
         return Err(LoadError::whole(

@@ -83,8 +83,8 @@ pub(crate) type Kept = Arc<Mutex<Option<Result<SoftwareAuthenticator, String>>>>
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
     /// Its file is wrong: the scenario author's fault.
-    #[error(transparent)]
-    File(#[from] LoadError),
+    #[error("{}", in_lines(.0))]
+    File(Vec<LoadError>),
     /// Its secret is missing: the environment's fault.
     #[error("{place}: the environment has no variable {variable}")]
     Secret {
@@ -111,6 +111,11 @@ pub enum TargetError {
         /// What happened.
         cause: String,
     },
+}
+
+fn in_lines(mistakes: &[LoadError]) -> String {
+    let lines: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
+    lines.join("\n")
 }
 
 /// Without its secrets.
@@ -207,8 +212,8 @@ impl ReadyTarget {
 /// # Errors
 /// When the file is wrong or the environment lacks a secret that nobody can make up.
 pub fn load(file: &Path) -> Result<ReadyTarget, TargetError> {
-    let read = load::target(file)?;
-    let deviations = load::deviations(&read)?;
+    let read = load::target(file).map_err(TargetError::File)?;
+    let deviations = load::deviations(&read).map_err(TargetError::File)?;
     let missing = |at: &str, variable: &String| TargetError::Secret {
         place: format!("{}: {}", read.at(at), at.trim_start_matches('/')),
         variable: variable.clone(),

@@ -504,6 +504,34 @@ fn a_target_file_that_is_wrong_is_told_where() {
 }
 
 #[test]
+fn every_part_of_a_target_file_that_does_not_fit_is_told() {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("three-mistakes.yaml");
+    let text = "target: t\naddress: 127.0.0.1:1\nrp-id: rp.test\norigin: https://login.rp.test\nusers: somebody\ncode-at: code\n";
+    fs::write(&file, text).unwrap();
+    let file = file.to_str().unwrap();
+    let checked = harness(&["check", file]);
+    let run = harness(&["run", "--target", file]);
+    for output in [&checked, &run] {
+        assert_eq!(output.status.code(), Some(4));
+        let said = stderr(output);
+        assert!(
+            said.contains("the driver reference needs pass-from"),
+            "{said}"
+        );
+        assert!(said.contains("three-mistakes.yaml:5:8: "), "{said}");
+        assert!(
+            said.contains("three-mistakes.yaml:6:10: expected a JSON pointer"),
+            "{said}"
+        );
+    }
+    assert!(
+        stderr(&checked).ends_with("4 mistakes; nothing was run\n"),
+        "{}",
+        stderr(&checked)
+    );
+}
+
+#[test]
 fn a_mistake_in_what_a_target_says_of_its_refusals_is_told_where() {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bad-reasons.yaml");
     let head = "target: t\naddress: 127.0.0.1:1\nrp-id: rp.test\norigin: https://login.rp.test\npass-from: P\n";

@@ -48,6 +48,7 @@ mod declares;
 mod deviations;
 mod dialect;
 mod half_pairs;
+mod mistakes;
 mod pacing;
 mod page;
 mod policy;
@@ -275,112 +276,6 @@ impl Target {
         }
         let why = self.declares.lacks(library, row, self.driver)?;
         Some(format!("target {name} {why}"))
-    }
-
-    /// Lists what is wrong although each part of the file has the right shape: the JSON pointer of the part, and the mistake.
-    #[must_use]
-    pub fn mistakes(&self) -> Vec<(String, String)> {
-        let dialect = self.json.as_ref().map(Dialect::mistakes);
-        let dialect = dialect.into_iter().flatten();
-        let mut mistakes: Vec<_> = dialect.map(|(at, what)| (at, what.to_owned())).collect();
-        mistakes.extend(page::mistakes(self));
-        let of_driver = command::mistakes(self).into_iter();
-        mistakes.extend(of_driver.map(|(at, what)| (at, what.to_owned())));
-        let policy = self.policy.as_ref();
-        let policy = policy.map(|it| it.mistakes(self.start.is_some(), self.json.is_some()));
-        let more = policy.into_iter().flatten().chain(self.pacing.mistake());
-        mistakes.extend(more.map(|(at, what)| (at, what.to_owned())));
-        let mut add = |at: String, mistake: &str| mistakes.push((at, mistake.to_owned()));
-        match (self.driver, &self.json, &self.pass_from) {
-            (Driver::Json, None, _) => add(
-                "/driver".to_owned(),
-                "the driver json needs the member json, which says how it is spoken to",
-            ),
-            (Driver::Reference | Driver::FidoApi | Driver::Page | Driver::Command, Some(_), _) => {
-                add(
-                    "/json".to_owned(),
-                    "says how the driver json speaks, and the driver is another: expected driver: json",
-                )
-            }
-            (Driver::Reference, _, None) => add(
-                "/driver".to_owned(),
-                "the driver reference needs pass-from, the environment variable with the pass that lets users in",
-            ),
-            _ => {}
-        }
-        if self.address.is_some_and(|at| at.port() == 0) && self.start.is_none() {
-            add(
-                "/address".to_owned(),
-                "port 0 stands for any free one, which only a target can be told that is started: expected start or a port",
-            );
-        }
-        let of_file_names = |version: &String| {
-            let known = |byte: u8| byte.is_ascii_alphanumeric() || b".-_+".contains(&byte);
-            !version.is_empty() && version.bytes().all(known)
-        };
-        if self.version.as_ref().is_some_and(|it| !of_file_names(it)) {
-            add(
-                "/version".to_owned(),
-                "stands in the names of files: expected letters, digits, '.', '-', '_' and '+'",
-            );
-        }
-        if self.users.is_some() && self.driver == Driver::Reference {
-            add(
-                "/users".to_owned(),
-                "the driver reference speaks of alice, bob and mallory as they are: leave it out",
-            );
-        }
-        if self
-            .users
-            .as_ref()
-            .is_some_and(|users| !users.contains("$USER"))
-        {
-            add(
-                "/users".to_owned(),
-                "alice and bob would be one user: expected $USER in it",
-            );
-        }
-        for (name, pointer) in [("code-at", &self.code_at), ("message-at", &self.message_at)] {
-            if pointer.as_ref().is_some_and(|text| !text.starts_with('/')) {
-                add(
-                    format!("/{name}"),
-                    "expected a JSON pointer, as /error/code",
-                );
-            }
-        }
-        for (index, rule) in self.reasons.iter().enumerate() {
-            if rule.status.is_none() && rule.code.is_none() && rule.text.is_none() {
-                add(
-                    format!("/reasons/{index}"),
-                    "says of no refusal what it means: expected status, code or text",
-                );
-            }
-            if rule.code.is_some() && self.code_pointer().is_none() {
-                add(
-                    format!("/reasons/{index}/code"),
-                    "the file does not say where a refusal has its code: expected code-at",
-                );
-            }
-            if rule.is.is_empty() {
-                add(
-                    format!("/reasons/{index}/is"),
-                    "expected a reason, as reg.8; a refusal without a known reason needs no entry",
-                );
-            }
-        }
-        if let Some(refusal) = &self.refusal
-            && let Some(mistake) = refusal.mistake()
-        {
-            add("/refusal".to_owned(), mistake);
-        }
-        let features = self.declares.features.as_deref().unwrap_or_default();
-        if let Some(index) = features.iter().position(|known| *known == Feature::Clock) {
-            add(
-                format!("/declares/features/{index}"),
-                "the clock of a target cannot be set, only the embedded relying party's",
-            );
-        }
-        mistakes
     }
 }
 

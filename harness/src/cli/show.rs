@@ -17,16 +17,17 @@ pub(super) fn check(
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> std::io::Result<u8> {
+    let mut mistakes = Vec::new();
     for path in paths {
         if path.is_file() {
-            if let Err(error) = load::target(path) {
-                return report_mistakes(&[error.to_string()], err);
+            match load::target(path) {
+                Err(found) => mistakes.extend(found.iter().map(ToString::to_string)),
+                Ok(_) => writeln!(out, "{}: a target", path.display())?,
             }
-            writeln!(out, "{}: a target", path.display())?;
             continue;
         }
         match rows(path) {
-            Err(mistakes) => return report_mistakes(&mistakes, err),
+            Err(found) => mistakes.extend(found),
             Ok((library, rows)) => {
                 warn(&library, err)?;
                 writeln!(
@@ -43,7 +44,11 @@ pub(super) fn check(
             }
         }
     }
-    Ok(EXIT_OK)
+    if mistakes.is_empty() {
+        Ok(EXIT_OK)
+    } else {
+        report_mistakes(&mistakes, err)
+    }
 }
 
 /// Prints the rows that are chosen.
