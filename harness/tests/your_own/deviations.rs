@@ -83,6 +83,42 @@ async fn a_listed_row_that_conforms_is_red() {
 }
 
 #[tokio::test]
+async fn what_is_listed_as_by_chance_is_known_whether_it_shows_or_not() {
+    let by_chance = entry(CHALLENGE, "deviates", "application") + "    by-chance: true\n";
+    let conforming = reference().await;
+    for (address, driver) in [
+        (Fake::new(Vec::new()).serve().await, LISTED),
+        (conforming.address(), OF_FIDO),
+    ] {
+        let folder = Folder::new();
+        let target = folder.target(address, driver);
+        list(&folder, &[by_chance.clone()]);
+        let said = harness(&["run", "--target", &target, "--exact", CHALLENGE]).await;
+        said.has(0, &["1 known-deviation", "1  of the application"]);
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_conforms_is_red_where_one_of_its_entries_is_not_by_chance() {
+    let folder = Folder::new();
+    let rp = reference().await;
+    let target = folder.target(rp.address(), OF_FIDO);
+    let entries = [
+        entry(CHALLENGE, "deviates", "application") + "    by-chance: true\n",
+        entry("conformance::cd.chal-oth*", "inconclusive", "library"),
+    ];
+    list(&folder, &entries);
+    let said = harness(&["run", "--target", &target, "--exact", CHALLENGE]).await;
+    said.has(
+        1,
+        &[
+            "and it conforms: remove the entry",
+            "shop.deviations.yaml:8:",
+        ],
+    );
+}
+
+#[tokio::test]
 async fn a_row_that_is_listed_with_another_verdict_is_red() {
     let folder = Folder::new();
     let target = folder.target(Fake::new(Vec::new()).serve().await, LISTED);

@@ -9,7 +9,8 @@
 //!     link: https://shop.example/docs/registration
 //! ```
 //!
-//! An entry whose row conforms is red, and so is one that no row of the whole plan matches: the list says what is, not what was.
+//! An entry whose row conforms is red, and so is one that no row of the whole plan matches: the list says what is, not what was. What does
+//! not always show, as the outcome of a race, is listed with `by-chance: true`: its row may conform.
 
 use std::fmt;
 
@@ -34,6 +35,9 @@ pub struct Deviation {
     pub rows: Pattern,
     /// What the verdict would be without the entry.
     pub verdict: ListedVerdict,
+    /// Whether it does not always show, as what two requests at once come to: a row that conforms is a known deviation then, too.
+    #[serde(default)]
+    pub by_chance: bool,
     /// Whose it is.
     pub of: Whose,
     /// What the source or the documentation says.

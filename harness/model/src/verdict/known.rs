@@ -23,20 +23,7 @@ pub fn hold(judgement: Judgement, row: &Row, listed: &[Listed]) -> (Judgement, O
     let about_row = || listed.iter().filter(|it| it.deviation.is_about(row));
     let verdict = judgement.verdict;
     if verdict == Verdict::Conforms {
-        let because = about_row().next().map(|it| {
-            format!(
-                "listed as a known deviation at {}, and it conforms: remove the entry, or take the row out of its pattern '{}'; {}",
-                it.at, it.deviation.rows, judgement.because
-            )
-        });
-        let judgement = match because {
-            Some(because) => Judgement {
-                verdict: Verdict::Deviates,
-                because,
-            },
-            None => judgement,
-        };
-        return (judgement, None);
+        return hold_conforming(judgement, about_row().collect());
     }
     if !matches!(verdict, Verdict::Deviates | Verdict::Inconclusive) {
         return (judgement, None);
@@ -63,6 +50,42 @@ pub fn hold(judgement: Judgement, row: &Row, listed: &[Listed]) -> (Judgement, O
         other.at
     );
     (Judgement { verdict, because }, None)
+}
+
+/// What conforms is not listed, unless the deviation shows by chance: that it did not this time does not mend it.
+fn hold_conforming(
+    judgement: Judgement,
+    about_row: Vec<&Listed>,
+) -> (Judgement, Option<Deviation>) {
+    let always = about_row.iter().find(|it| !it.deviation.by_chance);
+    if let Some(it) = always {
+        let because = format!(
+            "listed as a known deviation at {}, and it conforms: remove the entry, or take the row out of its pattern '{}'; {}",
+            it.at, it.deviation.rows, judgement.because
+        );
+        return (
+            Judgement {
+                verdict: Verdict::Deviates,
+                because,
+            },
+            None,
+        );
+    }
+    let Some(it) = about_row.first() else {
+        return (judgement, None);
+    };
+    let entry = &it.deviation;
+    let because = format!(
+        "known, of the {}, by chance, and not this time: {} ({}); {}",
+        entry.of, entry.found, entry.link, judgement.because
+    );
+    (
+        Judgement {
+            verdict: Verdict::KnownDeviation,
+            because,
+        },
+        Some(entry.clone()),
+    )
 }
 
 /// Returns the entries that speak of none of the rows that can run.
