@@ -1,6 +1,6 @@
 //! What a target is known to do otherwise is listed, held, and counted.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{collections::BTreeMap, path::Path, slice, time::Duration};
 
 use passkey_harness::{
     cli,
@@ -92,7 +92,7 @@ async fn what_is_listed_as_by_chance_is_known_whether_it_shows_or_not() {
     ] {
         let folder = Folder::new();
         let target = folder.target(address, driver);
-        list(&folder, &[by_chance.clone()]);
+        list(&folder, slice::from_ref(&by_chance));
         let said = harness(&["run", "--target", &target, "--exact", CHALLENGE]).await;
         said.has(0, &["1 known-deviation", "1  of the application"]);
     }
