@@ -2,8 +2,10 @@
 
 mod administer;
 mod api;
+mod beside;
 mod browsers;
 mod command;
+mod csrf;
 mod epochs;
 mod evidence;
 mod http;
@@ -16,6 +18,7 @@ mod speech;
 mod turns;
 
 pub(crate) use administer::{set_policy, tell};
+pub use beside::Beside;
 pub use browsers::{Browsers, CapacityError, capacity};
 pub(crate) use command::{Asked, Heard, Settings, accepts, hear, options_in};
 pub use epochs::{Epoch, Lease, epochs};
@@ -72,6 +75,8 @@ pub struct Runner {
     pub browsers: Arc<Browsers>,
     /// How many rows of each lane run at once; without bounds, as many as there are callers.
     pub turns: Turns,
+    /// Which rows run at once on a target that they share.
+    pub beside: Arc<Beside>,
 }
 
 /// What became of one row.
@@ -175,10 +180,43 @@ impl Runner {
     /// Runs one row when it is its turn, against a relying party of its own unless the target runs on its own.
     pub async fn run_row(&self, row: &Row) -> RowResult {
         let _turn = self.turns.wait(&row.lane).await;
-        let start = Instant::now();
         if let Some(judgement) = self.does_not_run(row) {
-            return RowResult::without_run(judgement, start.elapsed());
+            return RowResult::without_run(judgement, Duration::ZERO);
         }
+        let target = self.target.as_ref();
+        if target.is_none_or(|target| target.adapters.is_some()) {
+            return self.run_now(row).await;
+        }
+        let visit = self.beside.enter().await;
+        let deaths = self.deaths().await;
+        let result = self.run_now(row).await;
+        let has_hung = result.records.iter().any(|it| it.outcome == Outcome::Hung);
+        if !visit.had_company() || !(has_hung || deaths != self.deaths().await) {
+            return result;
+        }
+        drop(visit);
+        let _alone = self.beside.alone().await;
+        // With users and passkeys of its own: those of the first time may be there.
+        let anew = Self {
+            seed: self.seed.wrapping_add(1),
+            ..self.clone()
+        };
+        let mut alone = anew.run_now(row).await;
+        alone.judgement.because +=
+            "; run alone, since the target hung or ended when other rows ran beside it";
+        alone
+    }
+
+    /// Returns how often a target that was started has ended on its own.
+    async fn deaths(&self) -> usize {
+        match &self.started {
+            Some(started) => started.deaths().await,
+            None => 0,
+        }
+    }
+
+    async fn run_now(&self, row: &Row) -> RowResult {
+        let start = Instant::now();
         if let Some(started) = &self.started
             && let Err(error) = started.revive(self.control().map(Arc::as_ref)).await
         {

@@ -11,6 +11,8 @@ mod list;
 mod passkeys;
 #[path = "webauthn_rs/server.rs"]
 mod server;
+#[path = "webauthn_rs/ways.rs"]
+mod ways;
 
 use std::{collections::BTreeSet, fs, net::SocketAddr, path::Path, sync::Arc};
 
@@ -70,14 +72,14 @@ declares:
 ";
 
 /// Writes a target file and meets the target, as the command line does.
-async fn target(name: &str, address: SocketAddr, declares: &str, seed: u64) -> ReadyTarget {
+async fn target(name: &str, address: SocketAddr, more: &str, seed: u64) -> ReadyTarget {
     let origin = server::ORIGIN;
     let head = format!(
-        "target: {name}\naddress: {address}\nrp-id: {}\norigin: {origin}\n{WORDS}",
+        "target: {name}\naddress: {address}\nrp-id: {}\norigin: {origin}\n",
         server::RP_ID
     );
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.yaml"));
-    fs::write(&file, format!("{head}{declares}{REASONS}")).unwrap();
+    fs::write(&file, format!("{head}{more}")).unwrap();
     let read = load::target(&file).unwrap();
     let mut target = ReadyTarget::new(read.value, String::new());
     target.meet(seed).await.unwrap();
@@ -152,7 +154,8 @@ async fn what_webauthn_rs_takes_and_refuses_is_what_is_known_of_it() {
         // What one shows the second time, the others would too.
         let again = if seed == 1 { targets.len() } else { 1 };
         for (name, address, declares) in targets.into_iter().take(again) {
-            let target = target(name, address, &declares, seed).await;
+            let more = format!("{WORDS}{declares}{REASONS}");
+            let target = target(name, address, &more, seed).await;
             let learned = target.refuses_with(CeremonyKind::Authentication);
             assert_eq!(learned, "400 application/json with error");
             judged.extend(run(&library, &rows, &target, seed).await);

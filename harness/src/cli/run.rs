@@ -138,6 +138,7 @@ pub(super) fn prepare(
         started,
         browsers: Arc::new(browsers),
         turns: Turns::of(&lanes, told.jobs, capacity).at_most(at_most),
+        beside: Arc::default(),
         target,
         ..Runner::default()
     };

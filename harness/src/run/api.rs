@@ -159,8 +159,10 @@ impl Api {
         }
     }
 
+    /// Tells whether a user has a session: cookies, or what was kept of answers, as a token is.
     pub(super) fn has_session(&self, user: &str) -> bool {
-        self.sessions.contains_key(user)
+        let speech = self.speech.as_ref();
+        self.sessions.contains_key(user) || speech.is_some_and(|speech| speech.has_kept(user))
     }
 
     /// Returns the name under which the relying party knows a user.
@@ -329,7 +331,7 @@ fn too_large(size: usize, how: &str) -> Outcome {
 
 impl Reader {
     /// How long one request may take.
-    fn limit(&self) -> Duration {
+    pub(super) fn limit(&self) -> Duration {
         let own = match self {
             Self::Reference => None,
             Self::Target(target) => target.file.pacing.answers_within_seconds,

@@ -121,7 +121,7 @@ fn complain(control: &Control) {
 }
 
 impl Epoch {
-    /// Puts the policy of the epoch in force.
+    /// Puts the policy of the epoch in force, on a target that is started again where the last row has ended it.
     ///
     /// # Errors
     /// When it cannot be set, in words.
@@ -129,6 +129,10 @@ impl Epoch {
         let (Some(control), Some(policy)) = (runner.control(), &self.policy) else {
             return Ok(());
         };
+        if let Some(started) = &runner.started {
+            let there = started.revive(None).await;
+            there.map_err(|error| error.to_string())?;
+        }
         let set = control.set(policy).await;
         set.map_err(|error| format!("policy {}: {error}", policy.name))
     }

@@ -24,7 +24,7 @@ impl Pace {
     }
 
     /// Waits until the next request may go.
-    pub(super) async fn wait(&self) {
+    pub(crate) async fn wait(&self) {
         let now = Instant::now();
         let mut next = self.next.lock().await;
         let turn = next.map_or(now, |next| next.max(now));

@@ -6,16 +6,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hyper::{HeaderMap, Method, header};
+use hyper::{Method, header};
 use passkey_model::{
     scenario::CeremonyKind,
-    target::{Answered, Call, Code, Csrf, Dialect, Exchange, Template, Variable},
+    target::{Answered, Call, Code, Dialect, Exchange, Template, Variable},
     verdict::Outcome,
 };
 use serde_json::{Map, Value, json};
 
 use super::{
     api::Api,
+    csrf::Tokens,
     http::Message,
     play::{ceremony_of, path},
 };
@@ -40,8 +41,7 @@ pub(super) struct Speech {
     names: BTreeMap<String, String>,
     /// What was kept of answers, by session.
     kept: BTreeMap<String, Map<String, Value>>,
-    /// The tokens against cross-site requests, by session.
-    tokens: BTreeMap<String, String>,
+    tokens: Tokens,
     /// What was kept of the requests that all rows share.
     shared: Map<String, Value>,
     /// What a policy demands, while it is set.
@@ -74,7 +74,7 @@ impl Speech {
             row: row.clone(),
             names: BTreeMap::new(),
             kept: BTreeMap::new(),
-            tokens: BTreeMap::new(),
+            tokens: Tokens::default(),
             shared: Map::new(),
             policy: Value::Null,
         })
@@ -82,7 +82,13 @@ impl Speech {
 
     pub(super) fn forget(&mut self, session: &str) {
         self.kept.remove(session);
-        self.tokens.remove(session);
+        self.tokens.forget(session);
+    }
+
+    /// Tells whether something of the answers in a session was kept.
+    pub(super) fn has_kept(&self, session: &str) -> bool {
+        let kept = self.kept.get(session);
+        kept.is_some_and(|kept| !kept.is_empty())
     }
 
     /// Returns the name under which the target knows a user.
@@ -184,7 +190,9 @@ impl Speech {
         (session, call, body): (&str, &Call, &Value),
         exchange: &Exchange,
     ) -> Result<Answered, Outcome> {
-        self.find_token(api, session).await?;
+        let dialect = Arc::clone(&self.dialect);
+        let csrf = dialect.csrf.as_ref();
+        self.tokens.find(csrf, api, session).await?;
         // Who is named registers; in a session without a name that is whose session it is.
         let named = match call {
             Call::Options(CeremonyKind::Registration) => body["username"].as_str(),
@@ -212,7 +220,7 @@ impl Speech {
         let gives = filling.gives(exchange).map_err(unclear)?;
         let of_session = self.kept.entry(session.to_owned()).or_default();
         of_session.extend(kept);
-        self.note_token(session, &headers);
+        self.tokens.note(csrf, (session, call), &headers);
         let status = said.status;
         Ok(match call {
             Call::Options(_) => match gives {
@@ -234,42 +242,6 @@ impl Speech {
             },
         })
     }
-
-    /// Reads the token against cross-site requests on its page, where it stands on one.
-    async fn find_token(&mut self, api: &mut Api, session: &str) -> Result<(), Outcome> {
-        let dialect = Arc::clone(&self.dialect);
-        let Some(Csrf {
-            page: Some(page),
-            pattern: Some(pattern),
-            ..
-        }) = &dialect.csrf
-        else {
-            return Ok(());
-        };
-        if self.tokens.contains_key(session) {
-            return Ok(());
-        }
-        let message = Message::json(Method::GET, page, &Value::Null);
-        let (said, _) = api.carry(session, message).await?;
-        let text = String::from_utf8_lossy(&said.body);
-        let token = pattern.first_group(&text).ok_or_else(|| {
-            unclear(format!(
-                "the page {page} has no token against cross-site requests: {said}"
-            ))
-        })?;
-        self.tokens.insert(session.to_owned(), token);
-        Ok(())
-    }
-
-    /// Notes the token that stands in the header of an answer.
-    fn note_token(&mut self, session: &str, headers: &HeaderMap) {
-        let csrf = self.dialect.csrf.as_ref();
-        let header = csrf.and_then(|csrf| csrf.header.as_ref());
-        let token = header.and_then(|name| headers.get(name.as_str()));
-        if let Some(token) = token.and_then(|token| token.to_str().ok()) {
-            self.tokens.insert(session.to_owned(), token.to_owned());
-        }
-    }
 }
 
 impl Filling<'_> {
@@ -287,7 +259,7 @@ impl Filling<'_> {
                 Some(Value::Object(all))
             }
             (Variable::CredentialId, Call::Delete(id)) => Some(json!(id)),
-            (Variable::Csrf, _) => self.speech.tokens.get(self.session).map(|it| json!(it)),
+            (Variable::Csrf, _) => self.speech.tokens.of(self.session).map(|it| json!(it)),
             (Variable::Policy, Call::Administration) => Some(self.speech.policy.clone()),
             (Variable::Wanted, _) => Some(self.speech.row.settings.clone()),
             (Variable::Secret, _) => serde_json::to_value(&self.speech.target.secrets).ok(),
@@ -338,7 +310,10 @@ impl Filling<'_> {
         }
         let common = &self.speech.dialect.headers;
         for (name, value) in common.iter().chain(&exchange.headers) {
-            message.headers.push((name.clone(), self.text(value)?));
+            // Whoever has no session yet has no token to show either.
+            if self.fill(value)?.is_some() || self.speech.has_kept(self.session) {
+                message.headers.push((name.clone(), self.text(value)?));
+            }
         }
         Ok(message)
     }

@@ -48,6 +48,8 @@ pub struct Started {
 /// How it is started, and what runs; nothing does after a start that failed.
 struct State {
     start: Start,
+    /// How often it has ended on its own and was started again.
+    deaths: usize,
     running: Option<Running>,
 }
 
@@ -76,12 +78,25 @@ impl Started {
         if running.is_some_and(|running| running.family.has_ended().is_none()) {
             return Ok(());
         }
+        state.deaths += 1;
         self.launch(&mut state).await?;
         let Some(control) = control else {
             return Ok(());
         };
         let set = control.set_again().await;
+        if set.is_err() {
+            // Under no policy it is not what the next row needs, which starts it again.
+            state.running = None;
+        }
         set.map_err(|error| failed(&self.target, error.to_string()))
+    }
+
+    /// Returns how often it has ended on its own so far.
+    pub async fn deaths(&self) -> usize {
+        let state = self.state.lock().await;
+        let running = state.running.as_ref();
+        let has_ended = running.is_none_or(|running| running.family.has_ended().is_some());
+        state.deaths + usize::from(has_ended)
     }
 
     /// Starts it again in another way, whether or not it has ended.
@@ -130,6 +145,7 @@ pub async fn start(
         library,
         state: Mutex::new(State {
             start,
+            deaths: 0,
             running: Some(running),
         }),
     })

@@ -41,6 +41,24 @@ impl WithAttestation {
     }
 }
 
+/// Direct attestation, unless a request asks for another.
+fn attestation(asked: &Value) -> AttestationConveyancePreference {
+    match asked.as_str() {
+        Some("none") => AttestationConveyancePreference::None,
+        Some("indirect") => AttestationConveyancePreference::Indirect,
+        _ => AttestationConveyancePreference::Direct,
+    }
+}
+
+/// User verification is required, unless a request asks for another.
+fn user_verification(asked: &Value) -> UserVerificationPolicy {
+    match asked.as_str() {
+        Some("preferred") => UserVerificationPolicy::Preferred,
+        Some("discouraged") => UserVerificationPolicy::Discouraged_DO_NOT_USE,
+        _ => UserVerificationPolicy::Required,
+    }
+}
+
 impl Passkeys for WithAttestation {
     type Registration = RegistrationState;
     /// Who gave a name, and the library's part.
@@ -50,16 +68,18 @@ impl Passkeys for WithAttestation {
         &self,
         user: Uuid,
         name: &str,
+        asked: &Value,
     ) -> Result<(Value, RegistrationState), Refusal> {
+        let verified = &asked["authenticatorSelection"]["userVerification"];
         let kept = self.of(user).iter();
         let exclude = kept.map(|credential| credential.cred_id.clone()).collect();
         let asked = self
             .core
             .new_challenge_register_builder(user.as_bytes(), name, name)?
-            .attestation(AttestationConveyancePreference::Direct)
+            .attestation(attestation(&asked["attestation"]))
             .credential_algorithms(COSEAlgorithm::secure_algs())
             .require_resident_key(true)
-            .user_verification_policy(UserVerificationPolicy::Required)
+            .user_verification_policy(user_verification(verified))
             .exclude_credentials(Some(exclude));
         let (options, state) = self.core.generate_challenge_register(asked)?;
         Ok((serde_json::to_value(options)?, state))
@@ -81,12 +101,16 @@ impl Passkeys for WithAttestation {
         Ok(())
     }
 
-    fn start_sign_in(&self, user: Option<Uuid>) -> Result<(Value, Self::SignIn), Refusal> {
+    fn start_sign_in(
+        &self,
+        user: Option<Uuid>,
+        asked: &Value,
+    ) -> Result<(Value, Self::SignIn), Refusal> {
         let listed = user.map_or_else(Vec::new, |user| self.of(user).to_vec());
-        let required = Some(UserVerificationPolicy::Required);
+        let verified = user_verification(&asked["userVerification"]);
         let asked = self
             .core
-            .new_challenge_authenticate_builder(listed, required)?
+            .new_challenge_authenticate_builder(listed, Some(verified))?
             .allow_backup_eligible_upgrade(true);
         let (options, state) = self.core.generate_challenge_authenticate(asked)?;
         Ok((serde_json::to_value(options)?, (user, state)))

@@ -47,6 +47,7 @@ impl Passkeys for WithPasskeys {
         &self,
         user: Uuid,
         name: &str,
+        _asked: &Value,
     ) -> Result<(Value, PasskeyRegistration), Refusal> {
         let kept = self.of(user).iter();
         let exclude = kept.map(|passkey| passkey.cred_id().clone()).collect();
@@ -75,7 +76,11 @@ impl Passkeys for WithPasskeys {
         Ok(())
     }
 
-    fn start_sign_in(&self, user: Option<Uuid>) -> Result<(Value, SignIn), Refusal> {
+    fn start_sign_in(
+        &self,
+        user: Option<Uuid>,
+        _asked: &Value,
+    ) -> Result<(Value, SignIn), Refusal> {
         Ok(match user {
             Some(user) => {
                 let kept = self.of(user);

@@ -8,9 +8,10 @@ use std::{
 
 use axum::{
     Json, Router,
-    body::Bytes,
+    body::{Bytes, to_bytes},
     extract::State,
     http::{HeaderMap, StatusCode, header},
+    middleware::map_response,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -31,11 +32,12 @@ pub trait Passkeys: Send + 'static {
     /// What it wants back when a sign-in is finished.
     type SignIn: Send;
 
-    /// Starts a registration: the options, and what the session keeps.
+    /// Starts a registration, of which a request may ask something: the options, and what the session keeps.
     fn start_registration(
         &self,
         user: Uuid,
         name: &str,
+        asked: &Value,
     ) -> Result<(Value, Self::Registration), Refusal>;
     /// Finishes a registration with what was posted.
     fn register(
@@ -45,7 +47,11 @@ pub trait Passkeys: Send + 'static {
         begun: Self::Registration,
     ) -> Result<(), Refusal>;
     /// Starts a sign-in, of a user who gave a name or of anybody.
-    fn start_sign_in(&self, user: Option<Uuid>) -> Result<(Value, Self::SignIn), Refusal>;
+    fn start_sign_in(
+        &self,
+        user: Option<Uuid>,
+        asked: &Value,
+    ) -> Result<(Value, Self::SignIn), Refusal>;
     /// Finishes a sign-in with what was posted; returns who signed in.
     fn sign_in(&mut self, posted: &[u8], begun: Self::SignIn) -> Result<Uuid, Refusal>;
 }
@@ -115,23 +121,58 @@ type App<P> = State<Arc<Mutex<Memory<P>>>>;
 
 /// Serves on loopback until the runtime ends; returns the address.
 pub async fn serve<P: Passkeys>(passkeys: P) -> SocketAddr {
+    listen(router(passkeys)).await
+}
+
+/// Serves what a router answers.
+pub async fn listen(router: Router) -> SocketAddr {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    address
+}
+
+/// Returns what answers for a use of the library, in its own words and in those of FIDO's API.
+pub fn router<P: Passkeys>(passkeys: P) -> Router {
     let memory = Memory {
         passkeys,
         users: Vec::new(),
         registered: HashSet::new(),
         sessions: HashMap::new(),
     };
-    let router = Router::new()
+    let fidos = Router::new()
+        .route("/attestation/options", post(start_registration::<P>))
+        .route("/attestation/result", post(register::<P>))
+        .route("/assertion/options", post(start_sign_in::<P>))
+        .route("/assertion/result", post(sign_in::<P>))
+        .route_layer(map_response(in_fidos_words));
+    Router::new()
+        .merge(fidos)
         .route("/session", get(session::<P>).delete(sign_out::<P>))
         .route("/registration/options", post(start_registration::<P>))
         .route("/registration", post(register::<P>))
         .route("/authentication/options", post(start_sign_in::<P>))
         .route("/authentication", post(sign_in::<P>))
-        .with_state(Arc::new(Mutex::new(memory)));
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    address
+        .with_state(Arc::new(Mutex::new(memory)))
+}
+
+/// Says an answer as the API of FIDO's conformance tests has it: "Conformance Test API", ServerResponse.
+async fn in_fidos_words(answer: Response) -> Response {
+    let (status, headers) = (answer.status(), answer.headers().clone());
+    let body = to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+    let mut body: Value = serde_json::from_slice(&body).unwrap();
+    if status.is_success() {
+        body["status"] = json!("ok");
+        body["errorMessage"] = json!("");
+    } else {
+        body = json!({ "status": "failed", "errorMessage": body["error"]["message"] });
+    }
+    let mut answer = (status, Json(body)).into_response();
+    if let Some(cookie) = headers.get(header::SET_COOKIE) {
+        let headers = answer.headers_mut();
+        headers.insert(header::SET_COOKIE, cookie.clone());
+    }
+    answer
 }
 
 impl<P: Passkeys> Memory<P> {
@@ -183,8 +224,13 @@ impl<P: Passkeys> Memory<P> {
 }
 
 fn id_of(headers: &HeaderMap) -> Option<&str> {
-    let cookie = headers.get(header::COOKIE)?.to_str().ok()?;
-    cookie.strip_prefix("session=")
+    cookie(headers, "session")
+}
+
+/// Returns the value of a cookie that a request has.
+pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let mut pairs = headers.get(header::COOKIE)?.to_str().ok()?.split("; ");
+    pairs.find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
 }
 
 async fn session<P: Passkeys>(State(app): App<P>, headers: HeaderMap) -> Json<Value> {
@@ -216,7 +262,7 @@ async fn start_registration<P: Passkeys>(
         return Err(Refusal::new("NotSignedIn", "somebody else has that name"));
     }
     let name = memory.name_of(user);
-    let (mut options, state) = memory.passkeys.start_registration(user, &name)?;
+    let (mut options, state) = memory.passkeys.start_registration(user, &name, &body)?;
     let begun = Begun::Registration(user, state);
     Ok(memory.answer(signed_in, Some(begun), options["publicKey"].take()))
 }
@@ -242,7 +288,7 @@ async fn start_sign_in<P: Passkeys>(
 ) -> Result<Response, Refusal> {
     let mut memory = app.lock().unwrap();
     let named = memory.named(&body);
-    let (mut options, state) = memory.passkeys.start_sign_in(named)?;
+    let (mut options, state) = memory.passkeys.start_sign_in(named, &body)?;
     let signed_in = memory.user(&headers);
     let begun = Begun::SignIn(state);
     Ok(memory.answer(signed_in, Some(begun), options["publicKey"].take()))

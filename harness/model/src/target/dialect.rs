@@ -30,7 +30,7 @@ use crate::scenario::CeremonyKind;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Dialect {
-    /// Headers of every request.
+    /// Headers of every request; as others, one is left out whose value is not there in a session of which nothing was kept yet.
     #[serde(default)]
     pub headers: BTreeMap<String, Template>,
     /// Where the token against cross-site requests is found, which requests name as `$CSRF`.
@@ -223,13 +223,13 @@ impl Accepted {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Csrf {
-    /// In a cookie of this name.
+    /// In a cookie of this name, decoded as scripts read it; where none is set yet, `GET /` has to set it.
     #[serde(default)]
     pub cookie: Option<String>,
     /// In the last answer's header of this name.
     #[serde(default)]
     pub header: Option<String>,
-    /// On a page at this path.
+    /// On a page at this path, which is read again after somebody signed in or out.
     #[serde(default)]
     pub page: Option<String>,
     /// The regular expression whose first group is the token on the page.
