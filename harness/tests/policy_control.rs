@@ -394,30 +394,44 @@ async fn a_target_that_ends_under_a_policy_is_started_again_under_the_same() {
     let under = policy_at(address).await;
     assert_ne!(under, former(GROUP));
 
-    let pid: i32 = fs::read_to_string(folder.join("pid"))
-        .unwrap()
-        .trim()
-        .parse()
-        .unwrap();
-    let process = Pid::from_raw(pid).unwrap();
-    kill_process(process, Signal::KILL).unwrap();
-    // Until all of it has ended; it is left for the run to find.
-    let ended = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-    waitid(WaitId::Pid(process), ended).unwrap();
+    kill(&folder.join("pid"));
     runner.run_row(&epochs[0].rows[0]).await;
+    assert_eq!(policy_at(address).await, under);
+    // The last row of an epoch may end it, too.
+    kill(&folder.join("pid"));
+    epochs[0].begin(&runner).await.unwrap();
     assert_eq!(policy_at(address).await, under);
     lease.end().unwrap();
     assert_eq!(policy_at(address).await, former(GROUP));
 }
 
-/// A policy that wants a token, and is in force a while after it was set.
+/// Kills the process whose number is in a file; it is left for the run to find.
+fn kill(file: &Path) {
+    let pid: i32 = fs::read_to_string(file).unwrap().trim().parse().unwrap();
+    let process = Pid::from_raw(pid).unwrap();
+    kill_process(process, Signal::KILL).unwrap();
+    // Until all of it has ended; it is left for the run to find.
+    let ended = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+    waitid(WaitId::Pid(process), ended).unwrap();
+}
+
+/// A policy that wants a token, is in force a while after it was set, and sometimes has no time.
 #[derive(Default)]
 struct Slow {
     policy: std::sync::Mutex<Value>,
     set: std::sync::Mutex<Option<(usize, Value)>>,
+    /// How many requests are answered with 503 from now on.
+    busy: AtomicUsize,
 }
 
 impl Slow {
+    fn is_busy(&self) -> bool {
+        let one_less = |left: usize| left.checked_sub(1);
+        self.busy
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less)
+            .is_ok()
+    }
+
     fn read(&self) -> Value {
         let mut set = self.set.lock().unwrap();
         if let Some((looks, document)) = set.take() {
@@ -438,7 +452,9 @@ impl Slow {
                 .is_some_and(|it| it == "Bearer a secret")
         };
         let read = move |State(slow): State<Arc<Self>>, headers: HeaderMap| async move {
-            if has_token(&headers) {
+            if slow.is_busy() {
+                Err(StatusCode::SERVICE_UNAVAILABLE)
+            } else if has_token(&headers) {
                 Ok(Json(slow.read()))
             } else {
                 Err(StatusCode::UNAUTHORIZED)
@@ -447,7 +463,9 @@ impl Slow {
         let change = move |State(slow): State<Arc<Self>>,
                            headers: HeaderMap,
                            Json(new): Json<Value>| async move {
-            if has_token(&headers) {
+            if slow.is_busy() {
+                StatusCode::SERVICE_UNAVAILABLE
+            } else if has_token(&headers) {
                 *slow.set.lock().unwrap() = Some((2, new));
                 StatusCode::NO_CONTENT
             } else {
@@ -486,8 +504,41 @@ async fn a_policy_is_used_when_it_is_in_force_and_its_token_is_told_nobody() {
     epochs[0].begin(&runner).await.unwrap();
     let types = |policy: &Value| policy["passkeyProfiles"][0]["name"].clone();
     assert_ne!(types(&slow.policy.lock().unwrap()), types(&former(GROUP)));
+    // Twice no time to take it, once none to tell it.
+    slow.busy.store(3, Ordering::SeqCst);
     lease.end().unwrap();
     assert_eq!(types(&slow.policy.lock().unwrap()), types(&former(GROUP)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_to_restore_a_policy_by_hand_is_told_how() {
+    let slow = Arc::new(Slow::default());
+    *slow.policy.lock().unwrap() = former(GROUP);
+    let address = Arc::clone(&slow).serve().await;
+    let rp = reference(GROUP, None).await;
+    let policy = json!({ "graph": {
+        "group": GROUP, "address": address, "token-from": "T", "effective-within-seconds": 2,
+    } });
+    let (mut runner, rows) = runner(&rp, &policy).await;
+    let mut target = runner.target.as_ref().unwrap().as_ref().clone();
+    target.policy_token = Some("a secret".to_owned());
+    target.meet(0).await.unwrap();
+    runner.target = Some(Arc::new(target));
+    let epochs = epochs(&runner, of_types(rows));
+    let folder = folder();
+    let (lease, note) = runner.lease(&epochs, &folder).await.unwrap().unwrap();
+    slow.busy.store(usize::MAX, Ordering::SeqCst);
+    let told = lease.end().unwrap_err();
+    let note = note.unwrap();
+    let file = note.split(" is in ").nth(1).unwrap();
+    let how = format!("; send {file} to ");
+    assert!(
+        told.contains("503") && told.contains(&how) && told.contains(POLICY),
+        "{told}"
+    );
+    let kept: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+    assert_eq!(kept["@odata.type"], former(GROUP)["@odata.type"]);
+    assert_eq!(kept.get("@odata.context"), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

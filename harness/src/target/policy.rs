@@ -47,8 +47,8 @@ enum Way {
 struct State {
     /// Held from the first change to the restoration.
     lock: Option<Lock>,
-    /// What was there before, where it can be read.
-    former: Option<Value>,
+    /// What restores what was there before, where that can be read, and the file that it is in.
+    former: Option<(Value, PathBuf)>,
     /// Nothing is set any more.
     over: bool,
     /// What was set last.
@@ -94,6 +94,16 @@ pub enum PolicyError {
     /// It could not be set or read: the target's fault.
     #[error("{0}")]
     Failed(String),
+    /// What was there before could not be put back, and a person has to.
+    #[error("{cause}; send {} to {place} with PATCH, as soon as that answers", file.display())]
+    NotRestored {
+        /// Where the policy is.
+        place: String,
+        /// The file with what restores it.
+        file: PathBuf,
+        /// What happened.
+        cause: Box<PolicyError>,
+    },
     /// The target could not be started again.
     #[error(transparent)]
     Start(Box<TargetError>),
@@ -141,10 +151,14 @@ impl Control {
             Way::Graph(tenant) => {
                 let former = tenant.read().await?;
                 tenant.guard(name, &former)?;
+                let former = target::that_restores(&former);
                 let file = write_down(folder, name, &former)?;
-                state.former = Some(former);
-                let file = file.display();
-                Some(format!("the former policy of target {name} is in {file}"))
+                let note = format!(
+                    "the former policy of target {name} is in {}",
+                    file.display()
+                );
+                state.former = Some((former, file));
+                Some(note)
             }
             Way::Environment(_) | Way::Requests(_) => None,
         };
@@ -180,8 +194,11 @@ impl Control {
                 done.map_err(PolicyError::Failed)
             }
             Way::Environment(variables) => {
-                let started = state.started.as_deref();
-                self.start_again(variables, policy, started).await
+                let started = state.started.clone();
+                // There is nothing to restore, so whoever ends the run does not wait for the start.
+                drop(state);
+                self.start_again(variables, policy, started.as_deref())
+                    .await
             }
         }
     }
@@ -248,10 +265,13 @@ impl Control {
             return Ok(());
         };
         match (&self.way, &state.former) {
-            (Way::Graph(tenant), Some(former)) => {
-                let former = target::that_restores(former);
-                tenant.change(&former).await?;
-                tenant.until_in_force(&former).await
+            (Way::Graph(tenant), Some((former, file))) => {
+                let restored = tenant.restore(former).await;
+                restored.map_err(|cause| PolicyError::NotRestored {
+                    place: tenant.location(),
+                    file: file.clone(),
+                    cause: Box::new(cause),
+                })
             }
             (Way::Requests(requests), _) => {
                 let done = run::set_policy(&self.target, &requests.clear, Value::Null).await;

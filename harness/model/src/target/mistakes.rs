@@ -21,6 +21,7 @@ impl Target {
             owned(self.pacing.mistake()),
             owned(of_driver(self)),
             owned(of_address(self)),
+            owned(of_origin(self)),
             owned(of_version(self)),
             owned(of_users(self)),
             owned(of_refusals(self)),
@@ -69,6 +70,16 @@ fn of_address(target: &Target) -> Option<(String, &'static str)> {
         "address",
         any && target.start.is_none(),
         "port 0 stands for any free one, which only a target can be told that is started: expected start or a port",
+    )
+}
+
+fn of_origin(target: &Target) -> Option<(String, &'static str)> {
+    let origin = target.origin.as_str();
+    let after = origin.split_once("://").map(|(_, after)| after);
+    at(
+        "origin",
+        after.is_none_or(|host| host.is_empty() || host.contains(['/', '?', '#', '@', ' '])),
+        "expected scheme, host and, if there is one, port, as https://login.shop.example",
     )
 }
 

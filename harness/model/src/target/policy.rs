@@ -10,7 +10,10 @@
 //! `environment` sets variables and starts the target again; `requests` says with which requests each clause is set, where the target
 //! has a policy of another shape.
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -398,26 +401,44 @@ fn targets<'a>(document: &'a Value, list: &str) -> impl Iterator<Item = &'a str>
     ids.filter_map(|id| id.and_then(Value::as_str))
 }
 
-/// Tells whether what is read has everything that was set.
+/// Tells whether what is read has everything that was set. GUIDs and the types of passkeys are sets, whatever their spelling.
 #[must_use]
 pub fn is_in_force(read: &Value, set: &Value) -> bool {
     match (read, set) {
         (Value::Object(read), Value::Object(set)) => {
             let holds = |(name, set): (&String, &Value)| {
+                let read = read.get(name).unwrap_or(&Value::Null);
                 name.starts_with("@odata")
-                    || is_in_force(read.get(name).unwrap_or(&Value::Null), set)
+                    || is_in_force(read, set)
+                    || (name == "passkeyTypes" && same_words(read, set))
             };
             set.iter().all(holds)
         }
         (Value::Array(read), Value::Array(set)) => {
-            read.len() == set.len()
-                && read
-                    .iter()
+            let in_order = || {
+                read.iter()
                     .zip(set)
                     .all(|(read, set)| is_in_force(read, set))
+            };
+            (read.len() == set.len() && in_order()) || same_guids(read, set)
         }
         (read, set) => read == set,
     }
+}
+
+fn same_guids(read: &[Value], set: &[Value]) -> bool {
+    let guids = |list: &[Value]| -> Option<BTreeSet<Aaguid>> {
+        list.iter().map(|it| it.as_str()?.parse().ok()).collect()
+    };
+    guids(read).is_some_and(|read| Some(read) == guids(set))
+}
+
+/// Compares words between commas, whatever their order.
+fn same_words(read: &Value, set: &Value) -> bool {
+    let words = |value: &Value| -> Option<BTreeSet<String>> {
+        Some(value.as_str()?.split(',').map(str::to_owned).collect())
+    };
+    words(read).is_some_and(|read| Some(read) == words(set))
 }
 
 /// Returns what restores a policy that was read: without what the answer says of itself.

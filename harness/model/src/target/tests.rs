@@ -155,6 +155,11 @@ fn parts_that_do_not_fit_together_are_told() {
         ["/reasons/0", "/reasons/1/code", "/reasons/2/is"]
     );
     assert_eq!(places(json!({ "code-at": "code" })), ["/code-at"]);
+    for origin in ["https://shop.example/", "shop.example", "https://"] {
+        assert_eq!(places(json!({ "origin": origin })), ["/origin"]);
+    }
+    let with_port = json!({ "origin": "http://localhost:{$PORT}" });
+    assert_eq!(places(with_port), Vec::<String>::new());
     assert_eq!(
         places(json!({ "refusal": { "statuses": [] } })),
         ["/refusal"]
@@ -304,6 +309,18 @@ fn a_policy_that_is_read_is_in_force_when_it_has_all_that_was_set() {
     assert!(super::is_in_force(&read, &set));
     read["passkeyProfiles"][0]["passkeyTypes"] = json!("synced");
     assert!(!super::is_in_force(&read, &set));
+    read["passkeyProfiles"][0]["passkeyTypes"] = json!("synced,deviceBound");
+    assert!(super::is_in_force(&read, &set), "in another order");
+    let guid = "DE1E552D-DB1D-4423-A619-566B625CDC84";
+    let (set, read) = (
+        json!({ "aaGuids": [guid, guid] }),
+        json!({ "aaGuids": [guid.to_lowercase()] }),
+    );
+    assert!(super::is_in_force(&read, &set), "written otherwise");
+    let other = json!({ "aaGuids": [guid.replace('D', "E")] });
+    assert!(!super::is_in_force(&other, &set));
+    let mut read = document(&json!({}));
+    read["@odata.context"] = json!("https://graph.example/");
     let restores = super::that_restores(&read);
     assert_eq!(restores.get("@odata.context"), None);
     assert!(restores.get("@odata.type").is_some());

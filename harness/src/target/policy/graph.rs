@@ -1,6 +1,6 @@
 //! A policy in Graph's shape over HTTP.
 
-use std::{fmt, net::SocketAddr, time::Duration};
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use hyper::Method;
 use passkey_model::target::{self, Answered, Graph};
@@ -19,6 +19,7 @@ pub(super) struct Tenant {
     address: SocketAddr,
     host: String,
     token: Option<String>,
+    pace: Option<Arc<run::Pace>>,
 }
 
 impl fmt::Display for Tenant {
@@ -41,8 +42,14 @@ impl Tenant {
             address: graph.address.unwrap_or(target.address),
             host: host.unwrap_or_else(|| target.file.host().to_owned()),
             token: target.policy_token.clone(),
+            pace: target.pace.clone(),
             graph,
         }
+    }
+
+    /// Returns host and path, for a person who has to go there.
+    pub(super) fn location(&self) -> String {
+        format!("{}{}", self.host, self.graph.path)
     }
 
     pub(super) async fn read(&self) -> Result<Value, PolicyError> {
@@ -74,28 +81,58 @@ impl Tenant {
         }
     }
 
-    /// Reads until what is read is what was set.
-    pub(super) async fn until_in_force(&self, document: &Value) -> Result<(), PolicyError> {
-        let limit = self.graph.effective_within_seconds;
-        let deadline = Instant::now() + Duration::from_secs(limit);
+    /// Puts a policy back: a tenant that is busy, or not there for a moment, is asked again within the limit.
+    pub(super) async fn restore(&self, former: &Value) -> Result<(), PolicyError> {
+        let deadline = self.deadline();
         loop {
             let next = Instant::now() + LOOK;
-            if target::is_in_force(&self.read().await?, document) {
-                return Ok(());
+            match self.change(former).await {
+                Ok(()) => return self.until_in_force(former).await,
+                Err(PolicyError::Refused(said)) if !is_for_now(said.status) => {
+                    return Err(PolicyError::Refused(said));
+                }
+                Err(error) if next >= deadline => return Err(error),
+                Err(_) => sleep_until(next).await,
             }
+        }
+    }
+
+    /// Reads until what is read is what was set; what cannot be read for a moment is read again.
+    pub(super) async fn until_in_force(&self, document: &Value) -> Result<(), PolicyError> {
+        let deadline = self.deadline();
+        loop {
+            let next = Instant::now() + LOOK;
+            let why = match self.read().await {
+                Ok(read) if target::is_in_force(&read, document) => return Ok(()),
+                Ok(_) => String::new(),
+                Err(error) => format!(": {error}"),
+            };
             if next >= deadline {
+                let limit = self.graph.effective_within_seconds;
                 return Err(PolicyError::Failed(format!(
-                    "the policy that was set is not in force after {limit} s"
+                    "the policy that was set is not in force after {limit} s{why}"
                 )));
             }
             sleep_until(next).await;
         }
     }
 
+    fn deadline(&self) -> Instant {
+        Instant::now() + Duration::from_secs(self.graph.effective_within_seconds)
+    }
+
     async fn ask(&self, method: Method, body: &Value) -> Result<Answered, PolicyError> {
+        if let Some(pace) = &self.pace {
+            pace.wait().await;
+        }
         let token = self.token.as_deref();
         let place = (self.address, self.host.as_str());
         let said = run::tell(place, method, &self.graph.path, token, body).await;
         said.map_err(PolicyError::Failed)
     }
+}
+
+/// Tells whether a status says to come back later.
+fn is_for_now(status: u16) -> bool {
+    status == 429 || status >= 500
 }
