@@ -49,13 +49,12 @@ pub(super) fn compare(
             Ok(prepared) => run(&prepared, target, err)?,
             Err(code) => Err(code),
         };
-        let (mut column, code) = match ran {
-            Ok(ran) => {
-                if plan.is_empty() {
-                    plan = ran.lines;
-                }
-                (ran.column, ran.code)
-            }
+        let Ran {
+            mut column,
+            code,
+            lines,
+        } = match ran {
+            Ok(ran) => ran,
             Err(code) => {
                 writeln!(err, "{target} is left out")?;
                 codes.push(code);
@@ -63,7 +62,7 @@ pub(super) fn compare(
             }
         };
         codes.push(code);
-        match since(&folder, &column, told, &plan) {
+        match since(&folder, &column, told, &lines) {
             Ok(since) => column.since = since,
             Err(error) => {
                 writeln!(err, "{error}")?;
@@ -74,6 +73,7 @@ pub(super) fn compare(
             codes.push(EXIT_RED);
         }
         columns.push(column);
+        add_new(&mut plan, lines);
     }
     if !columns.is_empty() {
         let comparison = Comparison::of(&plan, columns);
@@ -162,6 +162,13 @@ fn run(prepared: &Prepared, named: &str, err: &mut impl Write) -> io::Result<Res
 /// Tells whether a tenth of the rows is done with this one; the counts tell of the last.
 fn is_another_tenth(done: usize, all: usize) -> bool {
     done < all && done * 10 / all > (done - 1) * 10 / all
+}
+
+/// Puts the rows of another target into the table that it does not have yet, as those of another lane.
+fn add_new(plan: &mut Vec<Line>, lines: Vec<Line>) {
+    let known: BTreeSet<String> = plan.iter().map(|line| line.row.clone()).collect();
+    let new = lines.into_iter().filter(|line| !known.contains(&line.row));
+    plan.extend(new);
 }
 
 fn since(

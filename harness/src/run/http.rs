@@ -28,16 +28,17 @@ const LARGEST_ANSWER: usize = 1024 * 1024;
 /// client sees is left to chance (RFC 9110, 15.5.14).
 pub(super) const LARGE_REQUEST: usize = 1024 * 1024;
 
-/// Sends a request and reads the answer to its end, but no more of it than anybody means to say.
+/// Sends a request and reads the answer to its end, but no more bytes of it than `largest`.
 pub(super) async fn exchange(
     sender: &mut SendRequest<Full<Bytes>>,
     request: Request<Full<Bytes>>,
+    largest: usize,
 ) -> Result<(Parts, Bytes), String> {
     // A request that is sent before the connection is polled for the first time is cancelled.
     sender.ready().await.map_err(|error| error.to_string())?;
     let answer = sender.send_request(request).await;
     let (head, body) = answer.map_err(|error| error.to_string())?.into_parts();
-    let body = Limited::new(body, LARGEST_ANSWER).collect().await;
+    let body = Limited::new(body, largest).collect().await;
     let body = body.map_err(|error| error.to_string())?;
     Ok((head, body.to_bytes()))
 }
@@ -146,7 +147,7 @@ impl Link {
         let request = request
             .body(Full::new(Bytes::from(message.body)))
             .map_err(|error| crashed(format!("the request cannot be made: {error}")))?;
-        let exchange = exchange(&mut self.sender, request);
+        let exchange = exchange(&mut self.sender, request, LARGEST_ANSWER);
         let driven = timeout(self.limit, drive(&mut self.connection, exchange)).await;
         if size > LARGE_REQUEST || !matches!(driven, Ok(Ok(_))) {
             // Whether or not it was read to its end, the next request has a connection of its own.

@@ -22,7 +22,6 @@ use tokio::{
 };
 
 use super::{
-    REQUEST_LIMIT,
     api::{Answer, Reader},
     http::exchange,
 };
@@ -30,6 +29,8 @@ use crate::browser::{Request, Response, Site};
 
 /// The host under which the extension finds its provider.
 pub(super) const PROVIDER: &str = "provider.test";
+/// How many bytes a script or a picture of a page may have.
+const LARGEST_PART: usize = 8 * 1024 * 1024;
 /// The path that the extension asks.
 const CALL: &str = "/call";
 
@@ -140,7 +141,7 @@ impl RowSite {
         let posted = (request.method == Method::POST)
             .then(|| serde_json::from_slice(&request.body).unwrap_or(Value::Null));
         let path = request.target.clone();
-        let forwarded = timeout(REQUEST_LIMIT, self.forward(request)).await;
+        let forwarded = timeout(self.reader.limit(), self.forward(request)).await;
         let (response, answer) = match forwarded {
             Ok(Ok(response)) => {
                 let answer = self.reader.read(&path, &answered(&response));
@@ -184,9 +185,11 @@ impl RowSite {
             .body(Full::new(request.body))
             .map_err(|error| error.to_string())?;
         *forwarded.headers_mut() = of_message(request.headers);
-        let host = HeaderValue::from_str(&request.host).map_err(|error| error.to_string())?;
-        forwarded.headers_mut().insert(header::HOST, host);
-        let (head, body) = exchange(&mut sender, forwarded).await?;
+        if !forwarded.headers().contains_key(header::HOST) {
+            let host = HeaderValue::from_str(&request.host).map_err(|error| error.to_string())?;
+            forwarded.headers_mut().insert(header::HOST, host);
+        }
+        let (head, body) = exchange(&mut sender, forwarded, LARGEST_PART).await?;
         let mut response = Response::new(body);
         *response.status_mut() = head.status;
         *response.headers_mut() = of_message(head.headers);

@@ -5,7 +5,7 @@ use passkey_model::{
     Mutation,
     library::ProviderInContext,
     provider::{AuthenticatorModel, Engine},
-    scenario::{Action, CeremonyKind, Mediation, StepSpec},
+    scenario::{Action, CeremonyKind, Mediation, StepSpec, Suite},
     transcript::Message,
     verdict::Outcome,
 };
@@ -22,6 +22,20 @@ const MORE_CHALLENGES: usize = 32;
 pub(super) type MadeOrNot = Result<Made, ClientError>;
 
 impl Player<'_> {
+    /// Tells what a refusal means that came before the response was shown: of a change of the response it says nothing.
+    pub(super) fn before_it_was_shown(&self, spec: &StepSpec, outcome: Outcome) -> Outcome {
+        match outcome {
+            Outcome::Rejected { message, .. }
+                if spec.mutation.is_some() && self.row.suite == Suite::Conformance =>
+            {
+                Outcome::OtherRefusal {
+                    what: format!("refused before the response was shown: {message}"),
+                }
+            }
+            outcome => outcome,
+        }
+    }
+
     pub(super) async fn register(
         &mut self,
         index: usize,
@@ -45,7 +59,7 @@ impl Player<'_> {
             .await?;
         let mut options = match fetched {
             Ok(options) => options,
-            Err(outcome) => return Ok(outcome),
+            Err(outcome) => return Ok(self.before_it_was_shown(spec, outcome)),
         };
         values::add_challenge(&mut self.values, &options);
         if spec.ignore_allow_list {
@@ -137,7 +151,7 @@ impl Player<'_> {
             .await?;
         let mut options = match fetched {
             Ok(options) => options,
-            Err(outcome) => return Ok(outcome),
+            Err(outcome) => return Ok(self.before_it_was_shown(spec, outcome)),
         };
         values::add_challenge(&mut self.values, &options);
         if spec.ignore_allow_list {

@@ -20,7 +20,7 @@ use crate::{
     run::play::{Player, made},
     target::ReadyTarget,
 };
-use answers::{Answers, Asked};
+use answers::{Answers, Asked, Call};
 use outcome::Came;
 use walk::{Walk, Words};
 
@@ -151,6 +151,9 @@ impl Player<'_> {
         }
         Ok(match came {
             Came::Accepted => Outcome::Accepted,
+            Came::Refused(words) if asked.call() == Call::None => {
+                self.before_it_was_shown(ceremony.spec, target.file.refused_in_words(&words))
+            }
             Came::Refused(words) => target.file.refused_in_words(&words),
             Came::ByClient(error) => Outcome::NoCredential { error },
             Came::Nothing => Outcome::Hung,
