@@ -267,3 +267,24 @@ fn worst(codes: &[u8]) -> u8 {
             .unwrap_or(EXIT_OK)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Line, Path, add_new};
+    use crate::cli;
+
+    #[test]
+    #[allow(clippy::unwrap_used, reason = "tests")]
+    fn rows_of_another_lane_are_added_to_the_table_once() {
+        let (_, rows) = cli::rows(Path::new("scenarios")).unwrap();
+        let of = |lane: &str| -> Vec<Line> {
+            let rows = rows.iter().filter(|row| row.lane.id == lane);
+            rows.take(3).map(Line::of).collect()
+        };
+        let mut plan = Vec::new();
+        for lane in ["software", "chromium-provider", "software"] {
+            add_new(&mut plan, of(lane));
+        }
+        assert_eq!(plan, [of("software"), of("chromium-provider")].concat());
+    }
+}

@@ -135,8 +135,11 @@ async fn the_verdicts_of_a_part_are_not_kept_as_those_of_the_whole() {
     said.has(2, &["cannot be used with"]);
 }
 
-/// A site with pages that nobody means to open.
-const PAGES: &str = r##"driver: page
+#[tokio::test]
+async fn a_site_with_pages_is_compared_in_a_browser_and_no_empty_verdicts_are_kept() {
+    let folder = Folder::new();
+    let rp = reference().await;
+    let pages = r##"driver: page
 page:
   let-in: { steps: [{ open: / }] }
   register: { steps: [{ open: / }], accepted: [{ css: "#yes" }], refused: [{ css: "#no" }] }
@@ -144,12 +147,7 @@ page:
   sign-in: { steps: [{ open: / }], accepted: [{ css: "#yes" }], refused: [{ css: "#no" }] }
 declares: { features: [usernameless] }
 "##;
-
-#[tokio::test]
-async fn a_site_with_pages_is_compared_in_a_browser_and_no_empty_verdicts_are_kept() {
-    let folder = Folder::new();
-    let rp = reference().await;
-    let target = folder.target(rp.address(), PAGES);
+    let target = folder.target(rp.address(), pages);
     let (out, kept) = (folder.file("out"), folder.file("kept"));
     let arguments = [
         "compare",
@@ -170,35 +168,4 @@ async fn a_site_with_pages_is_compared_in_a_browser_and_no_empty_verdicts_are_ke
     let of_no_browser = "reached through its pages alone";
     assert!(!said.out.contains(of_no_browser), "{}", said.out);
     assert!(!std::path::Path::new(&kept).exists(), "{}", said.out);
-}
-
-#[tokio::test]
-async fn each_target_is_held_against_the_rows_of_its_own_lane() {
-    let (folder, site) = (Folder::new(), Folder::new());
-    let rp = reference().await;
-    let target = folder.target(rp.address(), "driver: fido-api\n");
-    let pages = site.target(rp.address(), &format!("version: \"9.0\"\n{PAGES}"));
-    let (out, kept) = (folder.file("out"), folder.file("."));
-    let row = "conformance::cd.chal-other::registration::chromium-provider";
-    folder.write("shop-9.0.txt", &format!("{row} conforms\n"));
-    let arguments = [
-        "compare",
-        &target,
-        &pages,
-        "--filter",
-        CASE,
-        "--out",
-        &out,
-        "--verdicts",
-        &kept,
-    ];
-    let without_a_browser = [
-        ("CHROMEDRIVER", "/no/driver"),
-        ("PASSKEY_REQUIRED_LANES", ""),
-    ];
-    let said = harness_with(&arguments, &without_a_browser).await;
-    said.has(
-        1,
-        &["shop: 1 conforms", &format!("{row}: not run, was conforms")],
-    );
 }
