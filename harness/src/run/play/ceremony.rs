@@ -301,8 +301,12 @@ impl Player<'_> {
             return Err(refused);
         }
         let path = format!("{}/options", path(of));
-        // Who registers in a session in which nobody is signed in is somebody new, where that needs no other leave.
         let request = match of {
+            // The other one need not have a passkey: another session is what counts, not another name.
+            CeremonyKind::Authentication if !self.rp.signs_in_without_name() => {
+                json!({ "username": user })
+            }
+            // Who registers in a session in which nobody is signed in is somebody new, where that needs no other leave.
             CeremonyKind::Registration if anonymous && self.rp.lets_anybody_register() => {
                 json!({ "username": format!("{other}-anew") })
             }
