@@ -227,15 +227,17 @@ pub fn deviations(target: &Located<Target>) -> Result<Vec<Listed>, Vec<LoadError
     Ok(listed.collect())
 }
 
-/// Says where in the file each mistake is.
+/// Says where in the file each mistake is, from its top to its end.
 fn at_their_places<T>(
     file: &Located<T>,
     mistakes: impl IntoIterator<Item = (String, impl Into<String>)>,
 ) -> Vec<LoadError> {
     let mistakes = mistakes.into_iter();
-    mistakes
+    let mut placed: Vec<_> = mistakes
         .map(|(pointer, message)| LoadError::at(file.at(&pointer), message.into()))
-        .collect()
+        .collect();
+    placed.sort_by_key(|mistake| (mistake.line, mistake.column));
+    placed
 }
 
 /// Reads one file of one document.

@@ -149,6 +149,44 @@ async fn rows_beside_one_that_stalls_the_relying_party_are_not_blamed() {
     assert!(beside.count() > 0, "{others:#?}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_before_a_changed_response_was_shown_proves_nothing() {
+    let (library, rows) = rows();
+    let name = "conformance::cd.chal-other::registration::software";
+    let row: Vec<_> = rows
+        .into_iter()
+        .filter(|row| row.name.to_string() == name)
+        .collect();
+    let users = Arc::new(Mutex::new(HashSet::new()));
+    let router = server::router(WithAttestation::new());
+    let router = router.layer(from_fn_with_state(users, one_passkey_each));
+    let more = format!("{WORDS}{ATTESTATION}{NAMED}{REASONS}");
+    let target = target("one-each", server::listen(router).await, &more, 1).await;
+    let judged = run(&library, &row, &target, 1).await;
+    assert_eq!(judged[0].verdict, Verdict::Inconclusive, "{judged:?}");
+    let why = "refused before the response was shown: Enough: no more passkeys";
+    assert!(judged[0].because.contains(why), "{judged:?}");
+}
+
+/// Gives each user the options of one registration.
+async fn one_passkey_each(
+    State(users): State<Arc<Mutex<HashSet<String>>>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if request.uri().path() != "/registration/options" {
+        return next.run(request).await;
+    }
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, usize::MAX).await.unwrap();
+    let user: Value = serde_json::from_slice(&body).unwrap();
+    if users.lock().unwrap().insert(user["username"].to_string()) {
+        return next.run(Request::from_parts(parts, Body::from(body))).await;
+    }
+    let refused = json!({ "error": { "code": "Enough", "message": "no more passkeys" } });
+    (StatusCode::BAD_REQUEST, Json(refused)).into_response()
+}
+
 /// Answers one request after the other, and takes its time with one that has a long credential ID.
 async fn stalled(
     State(one_at_a_time): State<Arc<tokio::sync::Mutex<()>>>,

@@ -95,23 +95,15 @@ fn of_version(target: &Target) -> Option<(String, &'static str)> {
     )
 }
 
-fn of_users(target: &Target) -> Vec<(String, &'static str)> {
-    let Some(users) = &target.users else {
-        return Vec::new();
+fn of_users(target: &Target) -> Option<(String, &'static str)> {
+    let users = target.users.as_ref()?;
+    let what = if target.driver == Driver::Reference {
+        "the driver reference speaks of alice, bob and mallory as they are: leave it out"
+    } else {
+        "alice and bob would be one user: expected $USER in it"
     };
-    let found = [
-        at(
-            "users",
-            target.driver == Driver::Reference,
-            "the driver reference speaks of alice, bob and mallory as they are: leave it out",
-        ),
-        at(
-            "users",
-            !users.contains("$USER"),
-            "alice and bob would be one user: expected $USER in it",
-        ),
-    ];
-    found.into_iter().flatten().collect()
+    let is_wrong = target.driver == Driver::Reference || !users.contains("$USER");
+    at("users", is_wrong, what)
 }
 
 fn of_refusals(target: &Target) -> Vec<(String, &'static str)> {
