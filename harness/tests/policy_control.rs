@@ -16,7 +16,7 @@ use std::{
     process::{Command, Output, Stdio},
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -31,7 +31,7 @@ use passkey_harness::{
     run::{Runner, epochs},
     target::{self, ReadyTarget},
 };
-use passkey_model::{row::Row, target::Target};
+use passkey_model::{row::Row, target::Target, verdict::Verdict};
 use passkey_reference_rp::{Config, Defect, Defects, Expected, RunningRp};
 use reference::PASS;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
@@ -422,6 +422,8 @@ struct Slow {
     set: std::sync::Mutex<Option<(usize, Value)>>,
     /// How many requests are answered with 503 from now on.
     busy: AtomicUsize,
+    /// Whether it says yes to any policy and goes on with the one that it has.
+    keeps: AtomicBool,
 }
 
 impl Slow {
@@ -466,7 +468,9 @@ impl Slow {
             if slow.is_busy() {
                 StatusCode::SERVICE_UNAVAILABLE
             } else if has_token(&headers) {
-                *slow.set.lock().unwrap() = Some((2, new));
+                if !slow.keeps.load(Ordering::SeqCst) {
+                    *slow.set.lock().unwrap() = Some((2, new));
+                }
                 StatusCode::NO_CONTENT
             } else {
                 StatusCode::UNAUTHORIZED
@@ -510,20 +514,46 @@ async fn a_policy_is_used_when_it_is_in_force_and_its_token_is_told_nobody() {
     assert_eq!(types(&slow.policy.lock().unwrap()), types(&former(GROUP)));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn who_has_to_restore_a_policy_by_hand_is_told_how() {
-    let slow = Arc::new(Slow::default());
+/// The reference relying party, whose policy is a slow one's; it has two seconds to be in force.
+async fn under(slow: &Arc<Slow>, rp: &RunningRp) -> (Runner, Vec<Row>) {
     *slow.policy.lock().unwrap() = former(GROUP);
-    let address = Arc::clone(&slow).serve().await;
-    let rp = reference(GROUP, None).await;
+    let address = Arc::clone(slow).serve().await;
     let policy = json!({ "graph": {
         "group": GROUP, "address": address, "token-from": "T", "effective-within-seconds": 2,
     } });
-    let (mut runner, rows) = runner(&rp, &policy).await;
+    let (mut runner, rows) = runner(rp, &policy).await;
     let mut target = runner.target.as_ref().unwrap().as_ref().clone();
     target.policy_token = Some("a secret".to_owned());
     target.meet(0).await.unwrap();
     runner.target = Some(Arc::new(target));
+    (runner, rows)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_says_yes_to_a_policy_that_it_has_to_refuse_deviates_whatever_it_makes_of_it()
+{
+    let slow = Arc::new(Slow::default());
+    let rp = reference(GROUP, None).await;
+    let (runner, rows) = under(&slow, &rp).await;
+    let name = "policy::fields-of-profiles::without-name::software";
+    let chosen = |row: &Row| row.name.to_string() == name;
+    let epochs = epochs(&runner, rows.into_iter().filter(chosen).collect());
+    let (lease, _) = runner.lease(&epochs, &folder()).await.unwrap().unwrap();
+    slow.keeps.store(true, Ordering::SeqCst);
+    // One that has to be taken is the target's trouble, and says nothing about a row.
+    let told = epochs[0].begin(&runner).await.unwrap_err();
+    assert!(told.contains("is not in force after 2 s"), "{told}");
+    let judged = runner.run_row(&epochs[0].rows[0]).await.judgement;
+    assert_eq!(judged.verdict, Verdict::Deviates, "{judged:?}");
+    slow.keeps.store(false, Ordering::SeqCst);
+    lease.end().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_to_restore_a_policy_by_hand_is_told_how() {
+    let slow = Arc::new(Slow::default());
+    let rp = reference(GROUP, None).await;
+    let (runner, rows) = under(&slow, &rp).await;
     let epochs = epochs(&runner, of_types(rows));
     let folder = folder();
     let (lease, note) = runner.lease(&epochs, &folder).await.unwrap().unwrap();

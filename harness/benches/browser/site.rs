@@ -11,7 +11,7 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use passkey_harness::browser::{Request, Response, Site};
-use passkey_reference_rp::{Config, Expected, RunningRp, User, policy::Switches, trust::Anchors};
+use passkey_reference_rp::{Config, Expected, RunningRp, User};
 use tokio::net::TcpListener;
 
 pub(super) const ORIGIN: &str = "https://login.rp.test/";
@@ -26,21 +26,8 @@ pub(super) fn user(number: usize) -> String {
 /// Starts a relying party that asks for what a row's asks for; each user registers once, as in a row.
 pub(super) async fn relying_party(users: usize) -> RunningRp {
     let expected = Expected {
-        rp_id: "rp.test".to_owned(),
-        origins: vec!["https://login.rp.test".to_owned()],
-        cross_origin: false,
-        top_origins: Vec::new(),
-        user_verification: "required".to_owned(),
         algorithms: vec![-7, -8, -35, -257],
-        attestation: "direct".to_owned(),
-        other_rp_ids: Vec::new(),
-        single_device_required: false,
-        attestation_required: false,
-        counter_must_rise: true,
-        discoverable_required: false,
-        anchors: Anchors::default(),
-        policy: None,
-        switches: Switches::default(),
+        ..Expected::new("rp.test", "https://login.rp.test")
     };
     let user = |number| User {
         name: user(number),

@@ -12,8 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{
     parse::to_base64url,
-    policy::{Subject, Switches},
-    trust::Anchors,
+    policy::Subject,
     verify::{Authentication, Expected, Record, Registration, Situation, verify_registration},
 };
 
@@ -25,21 +24,8 @@ pub(crate) const BE: u8 = 0x08;
 /// What a relying party without profiles expects.
 pub(crate) fn expected() -> Expected {
     Expected {
-        rp_id: "rp.test".to_owned(),
-        origins: vec!["https://login.rp.test".to_owned()],
-        cross_origin: false,
-        top_origins: Vec::new(),
-        user_verification: "required".to_owned(),
         algorithms: vec![-7],
-        attestation: "direct".to_owned(),
-        other_rp_ids: Vec::new(),
-        single_device_required: false,
-        attestation_required: false,
-        counter_must_rise: true,
-        discoverable_required: false,
-        anchors: Anchors::default(),
-        policy: None,
-        switches: Switches::default(),
+        ..Expected::new("rp.test", "https://login.rp.test")
     }
 }
 

@@ -59,6 +59,31 @@ pub struct Expected {
     pub switches: Switches,
 }
 
+impl Expected {
+    /// Expects what most do: verified users, ES256 and RS256, attestation that is asked for and not required, a counter that
+    /// rises; it trusts nobody and has no policy.
+    #[must_use]
+    pub fn new(rp_id: &str, origin: &str) -> Self {
+        Self {
+            rp_id: rp_id.to_owned(),
+            other_rp_ids: Vec::new(),
+            origins: vec![origin.to_owned()],
+            cross_origin: false,
+            top_origins: Vec::new(),
+            user_verification: "required".to_owned(),
+            algorithms: vec![-7, -257],
+            attestation: "direct".to_owned(),
+            single_device_required: false,
+            attestation_required: false,
+            counter_must_rise: true,
+            discoverable_required: false,
+            anchors: Anchors::default(),
+            policy: None,
+            switches: Switches::default(),
+        }
+    }
+}
+
 /// A refusal: the steps or clauses that refuse, and a sentence.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {message}", reasons.join(", "))]

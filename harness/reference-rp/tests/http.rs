@@ -7,10 +7,7 @@ mod key;
 use std::sync::Arc;
 
 use key::Key;
-use passkey_reference_rp::{
-    Clock, Config, Defect, Defects, Expected, Recorded, RunningRp, User, policy::Switches,
-    trust::Anchors,
-};
+use passkey_reference_rp::{Clock, Config, Defect, Defects, Expected, Recorded, RunningRp, User};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -22,21 +19,8 @@ const POLICY: &str =
 
 fn expected() -> Expected {
     Expected {
-        rp_id: "rp.test".to_owned(),
-        origins: vec!["https://login.rp.test".to_owned()],
-        cross_origin: false,
-        top_origins: Vec::new(),
-        user_verification: "required".to_owned(),
         algorithms: vec![-7],
-        attestation: "direct".to_owned(),
-        other_rp_ids: Vec::new(),
-        single_device_required: false,
-        attestation_required: false,
-        counter_must_rise: true,
-        discoverable_required: false,
-        anchors: Anchors::default(),
-        policy: None,
-        switches: Switches::default(),
+        ..Expected::new("rp.test", "https://login.rp.test")
     }
 }
 

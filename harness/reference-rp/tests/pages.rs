@@ -5,9 +5,7 @@
 mod key;
 
 use key::Key;
-use passkey_reference_rp::{
-    Clock, Config, Defect, Defects, Expected, RunningRp, User, policy::Switches, trust::Anchors,
-};
+use passkey_reference_rp::{Clock, Config, Defect, Defects, Expected, RunningRp, User};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -26,21 +24,8 @@ const OPTIONS: [&str; 2] = [
 
 fn config(change: impl FnOnce(&mut Config)) -> Config {
     let mut config = Config::new(Expected {
-        rp_id: "rp.test".to_owned(),
-        origins: vec![ORIGIN.to_owned()],
-        cross_origin: false,
-        top_origins: Vec::new(),
-        user_verification: "required".to_owned(),
         algorithms: vec![-7],
-        attestation: "direct".to_owned(),
-        other_rp_ids: Vec::new(),
-        single_device_required: false,
-        attestation_required: false,
-        counter_must_rise: true,
-        discoverable_required: false,
-        anchors: Anchors::default(),
-        policy: None,
-        switches: Switches::default(),
+        ..Expected::new("rp.test", ORIGIN)
     });
     config.users = ["alice", "bob"]
         .map(|name| User {

@@ -14,7 +14,7 @@ use base64::{
 use hkdf::Hkdf;
 use passkey_reference_rp::{
     Defect, Defects, Expected, Record, Refusal,
-    policy::{Subject, Switches},
+    policy::Subject,
     trust::Anchors,
     verify::{Authentication, Registration, Situation, verify_authentication, verify_registration},
 };
@@ -128,8 +128,6 @@ impl File {
         let text = |name: &str| self.document[name].as_str().unwrap().to_owned();
         let embedded = vector.id.contains("Origin");
         Expected {
-            rp_id: text("rp_id"),
-            origins: vec![text("origin")],
             cross_origin: embedded,
             top_origins: if embedded {
                 vec![text("top_origin")]
@@ -138,15 +136,9 @@ impl File {
             },
             user_verification: "preferred".to_owned(),
             algorithms: vec![-7, -35, -36, -8, -257],
-            attestation: "direct".to_owned(),
-            other_rp_ids: Vec::new(),
-            single_device_required: false,
             attestation_required: vector.id.starts_with("packed-") && !vector.id.contains("self"),
-            counter_must_rise: true,
-            discoverable_required: false,
             anchors: self.anchors(vector.registration.get("aaguid")),
-            policy: None,
-            switches: Switches::default(),
+            ..Expected::new(&text("rp_id"), &text("origin"))
         }
     }
 

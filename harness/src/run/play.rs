@@ -31,7 +31,7 @@ use passkey_model::{
     options::Registered,
     policy::name_observed,
     row::{NamedPolicy, Row, Step},
-    scenario::{Action, CeremonyKind, StepSpec},
+    scenario::{Action, CeremonyKind, Expected, StepSpec},
     target::Answered,
     transcript::{Message, StepRecord},
     verdict::{Judgement, Outcome, Verdict, aftermath::Aftermath},
@@ -276,7 +276,7 @@ impl Player<'_> {
             Action::Send => self.send(user, spec).await,
             Action::Read => self.read(user, spec).await,
             Action::ReadOptions => self.read_options(user, spec).await,
-            Action::SetPolicy => self.set_policy(spec).await,
+            Action::SetPolicy => self.set_policy(index, spec).await,
             Action::AdvanceClock => {
                 let rp = self.rp.controlled()?;
                 rp.advance_clock(spec.seconds.unwrap_or_default());
@@ -319,15 +319,17 @@ impl Player<'_> {
         self.row.steps.iter().any(|step| is_one(&step.spec))
     }
 
-    async fn set_policy(&mut self, spec: &StepSpec) -> Result<Outcome, String> {
+    async fn set_policy(&mut self, index: usize, spec: &StepSpec) -> Result<Outcome, String> {
         let name = spec
             .policy
             .as_deref()
             .ok_or("set-policy has to name a policy")?;
-        self.put_policy(name).await
+        let step = self.row.steps.get(index);
+        let must_refuse = step.is_some_and(|step| step.expect == Expected::PolicyRefused);
+        self.put_policy(name, must_refuse).await
     }
 
-    async fn put_policy(&mut self, name: &str) -> Result<Outcome, String> {
+    async fn put_policy(&mut self, name: &str, must_refuse: bool) -> Result<Outcome, String> {
         let policy = self.row.policies.iter().find(|policy| policy.name == name);
         let policy = policy.ok_or_else(|| format!("there is no policy '{name}'"))?;
         let mut document = policy.document.as_ref().clone();
@@ -340,6 +342,8 @@ impl Player<'_> {
             Some(control) => match control.set(&NamedPolicy::new(name, &document)).await {
                 Ok(()) => Ok(Outcome::Accepted),
                 Err(PolicyError::Refused(said)) => Ok(broken_rule(&said)),
+                // It took what it has to refuse, whatever it made of that.
+                Err(PolicyError::NotInForce { .. }) if must_refuse => Ok(Outcome::Accepted),
                 Err(error) => Err(error.to_string()),
             },
         }

@@ -266,3 +266,54 @@ fn plain(status: StatusCode, text: &str) -> Response {
     *response.status_mut() = status;
     response
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use axum::{Router, extract::Path, routing};
+
+    use super::*;
+
+    /// Asks a site whose server tells the host that it was asked under, and answers with as many bytes as it is asked for.
+    async fn asked(target: &str, headers: HeaderMap) -> Response {
+        let part = |Path(size): Path<usize>| async move { "x".repeat(size) };
+        let host = |headers: HeaderMap| async move { headers["host"].to_str().unwrap().to_owned() };
+        let app = Router::new()
+            .route("/host", routing::get(host))
+            .route("/part/{size}", routing::get(part));
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0))
+            .await
+            .unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        let (site, _events) = RowSite::new(address, "rp.test", Vec::new(), Reader::Reference);
+        let request = Request {
+            host: "login.rp.test".to_owned(),
+            method: Method::GET,
+            target: target.to_owned(),
+            headers,
+            body: Bytes::new(),
+        };
+        site.answer(request).await
+    }
+
+    #[tokio::test]
+    async fn a_server_sees_the_host_that_the_browser_names_with_its_port() {
+        let named = HeaderValue::from_static("login.rp.test:8443");
+        let headers = HeaderMap::from_iter([(header::HOST, named)]);
+        assert_eq!(asked("/host", headers).await.body(), "login.rp.test:8443");
+        let over_http2 = HeaderMap::new();
+        assert_eq!(asked("/host", over_http2).await.body(), "login.rp.test");
+    }
+
+    #[tokio::test]
+    async fn a_part_of_a_page_has_eight_mebibytes_and_not_a_byte_more() {
+        let largest = asked(&format!("/part/{LARGEST_PART}"), HeaderMap::new()).await;
+        assert_eq!(largest.status(), StatusCode::OK);
+        assert_eq!(largest.body().len(), 8 * 1024 * 1024);
+        let more = asked(&format!("/part/{}", LARGEST_PART + 1), HeaderMap::new()).await;
+        assert_eq!(more.status(), StatusCode::BAD_GATEWAY);
+        let how = String::from_utf8_lossy(more.body());
+        assert!(how.contains("length limit exceeded"), "{how}");
+    }
+}

@@ -91,6 +91,14 @@ pub enum PolicyError {
     /// The target does not take it, and says so.
     #[error("the policy is not taken: {0}")]
     Refused(Answered),
+    /// The target took it, but what can be read is another one: the target's fault.
+    #[error("the policy that was set is not in force after {limit} s{why}")]
+    NotInForce {
+        /// How long was waited for it, in seconds.
+        limit: u64,
+        /// Why it could not be read at the end; nothing when it could.
+        why: String,
+    },
     /// It could not be set or read: the target's fault.
     #[error("{0}")]
     Failed(String),

@@ -1,7 +1,7 @@
 //! The reference relying party, run on its own as a target of tests.
 #![allow(dead_code, reason = "each test uses a part of it")]
 
-use passkey_reference_rp::{Config, Expected, RunningRp, User, policy::Switches, trust::Anchors};
+use passkey_reference_rp::{Config, Expected, RunningRp, User};
 use tokio::net::TcpListener;
 
 /// What lets its users in.
@@ -9,23 +9,7 @@ pub const PASS: &str = "temporary access pass";
 
 /// What it expects of responses; it has no policy.
 pub fn expected() -> Expected {
-    Expected {
-        rp_id: "rp.test".to_owned(),
-        origins: vec!["https://login.rp.test".to_owned()],
-        cross_origin: false,
-        top_origins: Vec::new(),
-        user_verification: "required".to_owned(),
-        algorithms: vec![-7, -257],
-        attestation: "direct".to_owned(),
-        single_device_required: false,
-        discoverable_required: false,
-        other_rp_ids: Vec::new(),
-        attestation_required: false,
-        counter_must_rise: true,
-        anchors: Anchors::default(),
-        policy: None,
-        switches: Switches::default(),
-    }
+    Expected::new("rp.test", "https://login.rp.test")
 }
 
 /// Its set-up, with alice, bob and mallory, who are in these groups.

@@ -402,15 +402,20 @@ fn targets<'a>(document: &'a Value, list: &str) -> impl Iterator<Item = &'a str>
 }
 
 /// Tells whether what is read has everything that was set. GUIDs and the types of passkeys are sets, whatever their spelling.
+///
+/// A profile that enforces attestation may be read without synced passkeys: whether Microsoft Entra refuses such a policy or
+/// strips them is not documented, and there are rows for both.
 #[must_use]
 pub fn is_in_force(read: &Value, set: &Value) -> bool {
     match (read, set) {
         (Value::Object(read), Value::Object(set)) => {
+            let enforcement = set.get("attestationEnforcement").and_then(Value::as_str);
+            let may_strip = enforcement.is_some_and(|it| it != "disabled");
             let holds = |(name, set): (&String, &Value)| {
                 let read = read.get(name).unwrap_or(&Value::Null);
                 name.starts_with("@odata")
                     || is_in_force(read, set)
-                    || (name == "passkeyTypes" && same_words(read, set))
+                    || (name == "passkeyTypes" && same_types(read, set, may_strip))
             };
             set.iter().all(holds)
         }
@@ -433,12 +438,17 @@ fn same_guids(read: &[Value], set: &[Value]) -> bool {
     guids(read).is_some_and(|read| Some(read) == guids(set))
 }
 
-/// Compares words between commas, whatever their order.
-fn same_words(read: &Value, set: &Value) -> bool {
+/// Compares types of passkeys, words between commas, whatever their order.
+fn same_types(read: &Value, set: &Value, may_strip: bool) -> bool {
     let words = |value: &Value| -> Option<BTreeSet<String>> {
-        Some(value.as_str()?.split(',').map(str::to_owned).collect())
+        let words = value.as_str()?.split(',').map(str::trim);
+        let words = words.filter(|word| !word.is_empty());
+        Some(words.map(str::to_owned).collect())
     };
-    words(read).is_some_and(|read| Some(read) == words(set))
+    let (Some(read), Some(mut set)) = (words(read), words(set)) else {
+        return false;
+    };
+    read == set || (may_strip && set.remove("synced") && read == set)
 }
 
 /// Returns what restores a policy that was read: without what the answer says of itself.

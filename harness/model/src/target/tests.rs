@@ -319,6 +319,14 @@ fn a_policy_that_is_read_is_in_force_when_it_has_all_that_was_set() {
     assert!(super::is_in_force(&read, &set), "written otherwise");
     let other = json!({ "aaGuids": [guid.replace('D', "E")] });
     assert!(!super::is_in_force(&other, &set));
+    for (types, without) in [("deviceBound,synced", "deviceBound"), ("synced", "")] {
+        let profile = |types: &str, attestation: &str| json!({ "passkeyTypes": types, "attestationEnforcement": attestation });
+        for (attestation, may_strip) in [("registrationOnly", true), ("disabled", false)] {
+            let (read, set) = (profile(without, attestation), profile(types, attestation));
+            assert_eq!(super::is_in_force(&read, &set), may_strip, "{set}");
+            assert!(!super::is_in_force(&set, &read), "more than was set");
+        }
+    }
     let mut read = document(&json!({}));
     read["@odata.context"] = json!("https://graph.example/");
     let restores = super::that_restores(&read);

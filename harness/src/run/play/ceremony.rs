@@ -221,7 +221,7 @@ impl Player<'_> {
             self.rp.controlled()?.advance_clock(seconds);
         }
         if let Some(name) = &spec.switch_policy
-            && self.put_policy(name).await? != Outcome::Accepted
+            && self.put_policy(name, false).await? != Outcome::Accepted
         {
             return Err(format!("policy '{name}' was refused"));
         }

@@ -168,21 +168,10 @@ pub(crate) fn for_people(library: &Library, users: &[&str], policy: Option<Value
         temporary_access_pass: PASS.to_owned(),
     });
     let expected = Expected {
-        rp_id: RP_ID.to_owned(),
-        other_rp_ids: Vec::new(),
-        origins: vec![ORIGIN.to_owned()],
-        cross_origin: false,
-        top_origins: Vec::new(),
-        user_verification: "required".to_owned(),
         algorithms: ALGORITHMS.to_vec(),
-        attestation: "direct".to_owned(),
-        single_device_required: false,
-        attestation_required: false,
-        counter_must_rise: true,
-        discoverable_required: false,
         anchors: metadata::anchors(library, &BTreeMap::new(), &Fixed::default()),
         policy,
-        switches: Switches::default(),
+        ..Expected::new(RP_ID, ORIGIN)
     };
     Config {
         users: users.collect(),

@@ -109,9 +109,7 @@ impl Tenant {
             };
             if next >= deadline {
                 let limit = self.graph.effective_within_seconds;
-                return Err(PolicyError::Failed(format!(
-                    "the policy that was set is not in force after {limit} s{why}"
-                )));
+                return Err(PolicyError::NotInForce { limit, why });
             }
             sleep_until(next).await;
         }
