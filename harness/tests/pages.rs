@@ -125,8 +125,7 @@ async fn a_site_that_takes_any_signature_deviates() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_https_site_that_speaks_plain_http_is_served_under_its_origin() {
-    let there = ("shop.test", "https://login.shop.test");
-    if let Some(result) = play(there, Fault::None, CHALLENGE, |_| ()).await {
+    if let Some(result) = play(THERE, Fault::None, CHALLENGE, |_| ()).await {
         assert_eq!(
             result.judgement.verdict,
             Verdict::Conforms,
@@ -144,16 +143,57 @@ async fn an_https_site_that_speaks_plain_http_is_served_under_its_origin() {
     }
 }
 
+const THERE: (&str, &str) = ("shop.test", "https://login.shop.test");
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_site_that_shows_nothing_hangs_when_the_limit_is_over() {
+async fn a_site_that_shows_nothing_that_is_recognised_proves_nothing() {
     let short = |file: &mut Value| file["page"]["within-seconds"] = json!(3);
     if let Some(result) = play(HERE, Fault::Silent, BITFLIP, short).await {
-        assert_eq!(
-            result.last_outcome(),
-            Some(&Outcome::Hung),
-            "{:?}",
-            result.judgement
-        );
+        let because = &result.judgement.because;
+        assert_eq!(result.judgement.verdict, Verdict::Inconclusive, "{because}");
+        let told = "neither of page/sign-in/accepted and page/sign-in/refused is seen";
+        assert!(because.contains(told), "{because}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_site_that_breaks_down_and_shows_nothing_of_it_has_crashed() {
+    let short = |file: &mut Value| file["page"]["within-seconds"] = json!(3);
+    for place in [HERE, THERE] {
+        if let Some(result) = play(place, Fault::Broken, BITFLIP, short).await {
+            let because = &result.judgement.because;
+            assert_eq!(result.judgement.verdict, Verdict::Deviates, "{because}");
+            let how = "/in was answered with status 500, and the page shows nothing of it";
+            assert!(because.contains(how), "{because}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_page_does_not_show_is_told_by_the_status_of_its_requests() {
+    let by_status = |file: &mut Value| {
+        file["page"]["register"]["accepted"] = json!([{ "status": 200, "path": "^/add$" }]);
+        file["page"]["register"]["refused"] = json!([{ "status": 422 }]);
+    };
+    for place in [HERE, THERE] {
+        if let Some(result) = play(place, Fault::Mute, CHALLENGE, by_status).await {
+            let because = &result.judgement.because;
+            assert_eq!(result.judgement.verdict, Verdict::Conforms, "{because}");
+            assert!(because.contains("/add: status 422"), "{because}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_shown_before_a_ceremony_is_not_what_came_of_it() {
+    let always_there = |file: &mut Value| {
+        file["page"]["within-seconds"] = json!(3);
+        file["page"]["register"]["accepted"] = json!([{ "css": "#profile" }]);
+    };
+    if let Some(result) = play(HERE, Fault::None, CHALLENGE, always_there).await {
+        let because = &result.judgement.because;
+        assert_eq!(result.judgement.verdict, Verdict::Inconclusive, "{because}");
+        assert!(because.contains("The passkey was added"), "{because}");
     }
 }
 

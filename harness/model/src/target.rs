@@ -63,10 +63,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    lane::Lane,
+    lane::{self, Lane},
     library::Library,
     row::Row,
-    scenario::{Feature, RelyingPartySettings},
+    scenario::{CeremonyKind, Feature, RelyingPartySettings},
 };
 pub use command::REFUSED;
 pub use declares::{Declares, is_set};
@@ -233,6 +233,30 @@ impl Target {
             .is_none_or(|dialect| dialect.sign_out.is_some())
     }
 
+    /// Tells whether requests can tell who is signed in.
+    fn shows_session(&self) -> bool {
+        match self.driver {
+            Driver::Reference => true,
+            Driver::Json | Driver::FidoApi => self
+                .dialect()
+                .is_some_and(|dialect| dialect.session.is_some()),
+            Driver::Page | Driver::Command => false,
+        }
+    }
+
+    /// Tells whether whoever asks for options chooses what they demand: as FIDO's API wants it, or as a file says with `$WANTED`.
+    fn lets_clients_choose(&self) -> bool {
+        let asks = |kind| {
+            let dialect = self.dialect()?;
+            let body = dialect.ceremony(kind).options.body.as_ref()?;
+            Some(body.names(Variable::Wanted))
+        };
+        self.driver.asks_per_ceremony()
+            || [CeremonyKind::Registration, CeremonyKind::Authentication]
+                .into_iter()
+                .any(|kind| asks(kind) == Some(true))
+    }
+
     /// Returns the host of the origin, as requests name it.
     #[must_use]
     pub fn host(&self) -> &str {
@@ -265,6 +289,20 @@ impl Target {
         }
         if let Some(what) = declares::to_be_told(row, self) {
             return Some(format!("the {what} of target {name} cannot be set"));
+        }
+        if row.steps.iter().any(|step| step.spec.renews_session) && !self.shows_session() {
+            return Some(format!("target {name} does not show who is signed in"));
+        }
+        if declares::asks_for_less(row) && self.lets_clients_choose() {
+            return Some(format!(
+                "target {name} lets whoever asks choose user verification"
+            ));
+        }
+        let has_api = matches!(self.driver, Driver::Json | Driver::FidoApi);
+        if has_api && row.lane.driver == lane::Driver::Page {
+            return Some(format!(
+                "target {name} is reached by requests, and the lane opens pages"
+            ));
         }
         let on_pages = self.page.as_ref().filter(|_| self.driver == Driver::Page);
         if let Some(why) = on_pages.and_then(|pages| pages.cannot_show(row)) {

@@ -271,7 +271,7 @@ impl Demands {
 /// Judges a row by what the relying party did with each of its steps.
 ///
 /// `outcomes` has one outcome for each step that ran, in order; a row stops at the first step that did not do what was
-/// expected. A row that deviates from what is not demanded is observed.
+/// expected. A row that deviates from what is not demanded is observed, unless the relying party broke down.
 #[must_use]
 pub fn judge(row: &Row, outcomes: &[Outcome], demands: Demands) -> Judgement {
     for (index, step) in row.steps.iter().enumerate() {
@@ -336,9 +336,7 @@ fn agrees(step: &Step, outcome: &Outcome, demands: Demands) -> bool {
     match (step.expect, outcome) {
         (Expected::Accepted, Outcome::Accepted) => true,
         // Whatever it decides, it has to decide.
-        (Expected::Reported, outcome) => {
-            !matches!(outcome, Outcome::Crashed { .. } | Outcome::Hung)
-        }
+        (Expected::Reported, outcome) => !broke_down(outcome),
         (Expected::NoCredential, Outcome::NoCredential { error }) => {
             step.error.as_ref().is_none_or(|expected| expected == error)
         }
@@ -365,11 +363,16 @@ fn disagreement(row: &Row, step: &Step, outcome: &Outcome, demands: Demands) -> 
         Verdict::Inconclusive
     } else if no_credential {
         Verdict::HarnessError
-    } else if demands.cover(row.grounds.basis) {
+    } else if broke_down(outcome) || demands.cover(row.grounds.basis) {
         Verdict::Deviates
     } else {
         Verdict::Observed
     }
+}
+
+/// Nobody may break down, whether or not anything demands what the row expects.
+const fn broke_down(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Crashed { .. } | Outcome::Hung)
 }
 
 fn action(step: &Step) -> &'static str {

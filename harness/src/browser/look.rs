@@ -51,12 +51,28 @@ pub struct Seen {
     pub count: usize,
 }
 
+/// How a request of a page was answered.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Replied {
+    /// The request's path and query.
+    pub path: String,
+    /// The status of the answer.
+    pub status: u16,
+    /// When it was asked for, in milliseconds since 1970.
+    pub at: f64,
+}
+
 /// What a page shows.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct View {
     /// Its address.
     pub address: String,
+    /// When its document began, in milliseconds since 1970: no two of them did at the same moment.
+    pub since: f64,
+    /// How its requests were answered.
+    pub answers: Vec<Replied>,
     /// All of its text.
     pub text: String,
     /// What was looked for in the frame that is entered.

@@ -27,6 +27,9 @@ use crate::target::ReadyTarget;
 /// How many cookies a session may have; browsers keep about as many of a site.
 const MOST_COOKIES: usize = 180;
 
+/// How much of what is no options is told, in characters.
+const MOST_SHOWN: usize = 200;
+
 /// What stands for the cookie of the application around a library.
 const SESSION: &str = "session";
 
@@ -73,6 +76,19 @@ impl Answer {
 
     pub(super) const fn hung() -> Self {
         Self::Refused(Outcome::Hung)
+    }
+
+    /// Returns options, which are an object.
+    pub(super) fn object(self) -> Result<Value, Outcome> {
+        match self {
+            Self::Json(options) if options.is_object() => Ok(options),
+            Self::Json(other) => {
+                let shown: String = other.to_string().chars().take(MOST_SHOWN).collect();
+                let how = format!("its options are no object: {shown}");
+                Err(Outcome::Crashed { how })
+            }
+            Self::Refused(outcome) => Err(outcome),
+        }
     }
 
     /// Returns what an answer means for a step that needs nothing of its JSON.

@@ -150,7 +150,10 @@ async fn on_page(runner: &Runner, row: &Row, rp: &Rp) -> Result<OnPage, String> 
     let pages = described
         .as_ref()
         .and_then(|target| target.file.page.as_ref());
-    let site = Arc::new(site.speaking_tls(pages.is_some_and(|pages| pages.tls)));
+    let site = Arc::new(match pages {
+        Some(pages) => site.of_own_pages(pages.tls),
+        None => site,
+    });
     session.route(Some(Arc::clone(&site) as _));
     let lane = &row.lane;
     let has_backup_flags = lane.fixed.backup_eligible.is_none();
@@ -190,6 +193,8 @@ fn broken_rule(said: &Answered) -> Outcome {
 struct Posted {
     ceremony: CeremonyKind,
     response: Value,
+    /// The cookies with which it was posted.
+    cookies: Option<Jar>,
 }
 
 /// A row that is being played.
@@ -311,7 +316,26 @@ impl Player<'_> {
     async fn replay(&mut self, user: &str, spec: &StepSpec) -> Result<Outcome, String> {
         let posted = self.last.as_ref().ok_or("no response was posted before")?;
         let (ceremony, response) = (posted.ceremony, posted.response.clone());
-        self.finish(user, ceremony, spec, response).await
+        let cookies = posted.cookies.clone();
+        let outcome = self.finish(user, ceremony, spec, response.clone()).await?;
+        let renewed = self.api.cookies(user).cloned();
+        let Some(cookies) = cookies.filter(|cookies| Some(cookies) != renewed.as_ref()) else {
+            return Ok(outcome);
+        };
+        // Whoever caught the request has its cookies too, in which a relying party may keep the challenge.
+        if !matches!(outcome, Outcome::Rejected { .. }) {
+            return Ok(outcome);
+        }
+        self.api.keep(user, cookies);
+        let caught = self.finish(user, ceremony, spec, response).await?;
+        if let Some(renewed) = renewed {
+            self.api.keep(user, renewed);
+        }
+        Ok(if caught == Outcome::Accepted {
+            caught
+        } else {
+            outcome
+        })
     }
 
     /// Tells whether the row has such a step: what no step asks for need not be kept.

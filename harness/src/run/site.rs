@@ -69,9 +69,23 @@ pub(super) struct RowSite {
     hosts: Vec<String>,
     /// Whether the relying party speaks TLS itself.
     tls: bool,
+    /// Whether options wait until the row has done what happens in between.
+    holds: bool,
     events: mpsc::UnboundedSender<Event>,
     said: Mutex<Vec<Said>>,
+    asked: Mutex<Vec<AskedFor>>,
     reader: Reader,
+}
+
+/// A request and its answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct AskedFor {
+    /// Its path and query.
+    pub path: String,
+    /// Whether it only reads, as what waits for news does.
+    pub reads: bool,
+    /// The status of the answer; nothing while there is none.
+    pub status: Option<u16>,
 }
 
 impl RowSite {
@@ -89,17 +103,44 @@ impl RowSite {
             domain: rp_id.to_owned(),
             hosts,
             tls: false,
+            holds: true,
             events,
             said: Mutex::default(),
+            asked: Mutex::default(),
             reader,
         };
         (site, received)
     }
 
-    /// Says whether the relying party speaks TLS itself; then its connections are not looked into.
-    pub(super) const fn speaking_tls(mut self, tls: bool) -> Self {
+    /// Makes it the site of a target's own pages, of which the row sees nothing in between; one that speaks TLS itself is not looked into.
+    pub(super) const fn of_own_pages(mut self, tls: bool) -> Self {
         self.tls = tls;
+        self.holds = false;
         self
+    }
+
+    /// Returns what was asked of the relying party, in order.
+    pub(super) fn asked(&self) -> Vec<AskedFor> {
+        let asked = self.asked.lock();
+        asked.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes that something is asked, and returns its place.
+    fn note_asked(&self, request: &Request) -> usize {
+        let asked = self.asked.lock();
+        let mut asked = asked.unwrap_or_else(PoisonError::into_inner);
+        asked.push(AskedFor {
+            path: request.target.clone(),
+            reads: request.method == Method::GET,
+            status: None,
+        });
+        asked.len() - 1
+    }
+
+    fn note_answered(&self, place: usize, status: StatusCode) {
+        let asked = self.asked.lock();
+        let mut asked = asked.unwrap_or_else(PoisonError::into_inner);
+        asked[place].status = Some(status.as_u16());
     }
 
     /// Returns what the requests for pages and the requests of their scripts said of the client, in order.
@@ -141,7 +182,14 @@ impl RowSite {
         let posted = (request.method == Method::POST)
             .then(|| serde_json::from_slice(&request.body).unwrap_or(Value::Null));
         let path = request.target.clone();
+        let place = self.note_asked(&request);
         let forwarded = timeout(self.reader.limit(), self.forward(request)).await;
+        match &forwarded {
+            Ok(Ok(response)) => self.note_answered(place, response.status()),
+            Ok(Err(_)) => self.note_answered(place, StatusCode::BAD_GATEWAY),
+            // It stays without one.
+            Err(_) => {}
+        }
         let (response, answer) = match forwarded {
             Ok(Ok(response)) => {
                 let answer = self.reader.read(&path, &answered(&response));
@@ -160,7 +208,7 @@ impl RowSite {
                 go_on,
             };
             // A row that is over listens no more, and neither does its page.
-            if self.events.send(event).is_ok() && are_options {
+            if self.events.send(event).is_ok() && are_options && self.holds {
                 let _ = gone_on.await;
             }
         }

@@ -39,6 +39,8 @@ pub(super) struct Speech {
     row: OfRow,
     /// The names of users as the target knows them, with those of the row.
     names: BTreeMap<String, String>,
+    /// Who was named when options were asked for last, by session.
+    named: BTreeMap<String, String>,
     /// What was kept of answers, by session.
     kept: BTreeMap<String, Map<String, Value>>,
     tokens: Tokens,
@@ -53,6 +55,18 @@ const ADMINISTRATOR: &str = "(the run)";
 
 /// What was kept of the requests that all rows share, and since when; nothing before they were made.
 pub(crate) type KeptForAll = tokio::sync::Mutex<Option<(Instant, Map<String, Value>)>>;
+
+/// What pages say when they ask for options; who registers is named by the session, unless somebody attacks.
+const OF_A_REQUEST: [&str; 3] = ["username", "mediation", "extensions"];
+/// The members of a client's response (WebAuthn L3, 5.1).
+const OF_A_RESPONSE: [&str; 6] = [
+    "id",
+    "rawId",
+    "type",
+    "response",
+    "authenticatorAttachment",
+    "clientExtensionResults",
+];
 
 /// What templates are filled with.
 struct Filling<'a> {
@@ -73,6 +87,7 @@ impl Speech {
             dialect: target.dialect.clone()?,
             row: row.clone(),
             names: BTreeMap::new(),
+            named: BTreeMap::new(),
             kept: BTreeMap::new(),
             tokens: Tokens::default(),
             shared: Map::new(),
@@ -82,6 +97,7 @@ impl Speech {
 
     pub(super) fn forget(&mut self, session: &str) {
         self.kept.remove(session);
+        self.named.remove(session);
         self.tokens.forget(session);
     }
 
@@ -184,6 +200,25 @@ impl Speech {
         done
     }
 
+    /// Returns whom a request is about: who is named in it or, in a response, was named when its options were asked for; otherwise whose
+    /// session it is.
+    fn user_of(&mut self, session: &str, call: &Call, body: &Value) -> String {
+        let named = body["username"].as_str().map(str::to_owned);
+        let of_session = self.name_of(session);
+        match call {
+            Call::Options(_) => {
+                let user = named.unwrap_or(of_session);
+                self.named.insert(session.to_owned(), user.clone());
+                user
+            }
+            Call::Result(_) => {
+                let asked = self.named.get(session).cloned();
+                named.or(asked).unwrap_or(of_session)
+            }
+            _ => of_session,
+        }
+    }
+
     async fn exchange(
         &mut self,
         api: &mut Api,
@@ -193,12 +228,7 @@ impl Speech {
         let dialect = Arc::clone(&self.dialect);
         let csrf = dialect.csrf.as_ref();
         self.tokens.find(csrf, api, session).await?;
-        // Who is named registers; in a session without a name that is whose session it is.
-        let named = match call {
-            Call::Options(CeremonyKind::Registration) => body["username"].as_str(),
-            _ => None,
-        };
-        let user = named.map_or_else(|| self.name_of(session), str::to_owned);
+        let user = self.user_of(session, call, body);
         let mut filling = Filling {
             speech: self,
             session,
@@ -295,10 +325,11 @@ impl Filling<'_> {
                 if path.contains('?') { '&' } else { '?' }
             );
         }
-        let body = match &exchange.body {
+        let mut body = match &exchange.body {
             Some(body) => self.fill(body)?.unwrap_or(Value::Null),
             None => Value::Null,
         };
+        self.add_what_is_beside(exchange, &mut body);
         let mut message = if exchange.form {
             form(method, &path, &body)
         } else {
@@ -316,6 +347,41 @@ impl Filling<'_> {
             }
         }
         Ok(message)
+    }
+
+    /// Adds what a row says that no page says, and the file has no place for: whoever attacks a relying party sends what they like.
+    ///
+    /// Of a request for options nothing is replaced that the file itself puts there, since a member of that name may be another thing.
+    fn add_what_is_beside(&self, exchange: &Exchange, body: &mut Value) {
+        let usual: &[&str] = match self.call {
+            Call::Options(CeremonyKind::Registration) => &OF_A_REQUEST[1..],
+            Call::Options(CeremonyKind::Authentication) => &OF_A_REQUEST,
+            Call::Result(_) => &OF_A_RESPONSE,
+            _ => return,
+        };
+        if exchange.request.method == "GET" {
+            return;
+        }
+        let template = exchange.body.as_ref();
+        let names = |variable| template.is_some_and(|body| body.names(variable));
+        let named = names(Variable::User) || names(Variable::Request);
+        let said = self.body.as_object().into_iter().flatten();
+        let beside = said.filter(|(name, value)| {
+            let is_wish = **value == "required" || *name == "attestation";
+            let is_told = *name == "username" && named;
+            !usual.contains(&name.as_str()) && !is_wish && !is_told
+        });
+        for (name, value) in beside {
+            if body.is_null() {
+                *body = json!({});
+            }
+            let Some(members) = body.as_object_mut() else {
+                return;
+            };
+            if matches!(self.call, Call::Result(_)) || !members.contains_key(name) {
+                members.insert(name.clone(), value.clone());
+            }
+        }
     }
 
     fn query(&self, exchange: &Exchange) -> Result<String, String> {

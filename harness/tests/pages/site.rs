@@ -9,7 +9,7 @@ use std::{
 use axum::{
     Json, Router,
     extract::State,
-    http::{HeaderMap, header},
+    http::{HeaderMap, StatusCode, header},
     response::{Html, IntoResponse, Response},
     routing::{get, post},
 };
@@ -31,6 +31,10 @@ pub enum Fault {
     SignatureNotVerified,
     /// What comes of a sign-in is shown nowhere.
     Silent,
+    /// The same, and it is answered with 500.
+    Broken,
+    /// What comes of a registration is shown nowhere, but by its status.
+    Mute,
 }
 
 struct Site {
@@ -108,20 +112,33 @@ fn client_data(body: &Value) -> Result<Vec<u8>, Value> {
     }
 }
 
-async fn add(State(site): Shared, headers: HeaderMap, Json(body): Json<Value>) -> Json<Value> {
+async fn add(
+    State(site): Shared,
+    headers: HeaderMap,
+    Json(body): Json<Value>,
+) -> (StatusCode, Json<Value>) {
+    let mute = site.fault == Fault::Mute;
     if let Err(error) = client_data(&body) {
-        return Json(error);
+        let shown = if mute {
+            json!({ "silent": true })
+        } else {
+            error
+        };
+        return (StatusCode::UNPROCESSABLE_ENTITY, Json(shown));
     }
     let key = VerifyingKey::from_public_key_der(&bytes(&body, "key")).unwrap();
     let id = body["id"].as_str().unwrap().to_owned();
     let mut passkeys = site.passkeys.lock().unwrap();
     passkeys.insert(id, (name_of(&headers), key));
-    Json(json!({}))
+    (StatusCode::OK, Json(json!({ "silent": mute })))
 }
 
 async fn sign_in(State(site): Shared, Json(body): Json<Value>) -> Response {
-    if site.fault == Fault::Silent {
-        return Json(json!({ "silent": true })).into_response();
+    let silent = || Json(json!({ "silent": true }));
+    match site.fault {
+        Fault::Silent => return silent().into_response(),
+        Fault::Broken => return (StatusCode::INTERNAL_SERVER_ERROR, silent()).into_response(),
+        _ => {}
     }
     let data = match client_data(&body) {
         Ok(data) => data,

@@ -43,6 +43,8 @@ const ALGORITHM_LABEL: &str = "3";
 
 /// The settings that whoever asks for options chooses in FIDO's conformance API, and in the protocol of adapters.
 const CHOSEN_WHEN_ASKING: [&str; 2] = ["user-verification", "attestation"];
+/// The same, as requests name them.
+const CHOSEN_WHEN_ASKING_AS_MEMBERS: [&str; 2] = ["userVerification", "attestation"];
 
 /// States what a target is like.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -93,6 +95,19 @@ pub(super) fn to_be_told(row: &Row, target: &Target) -> Option<&'static str> {
 fn signs_out(spec: &StepSpec) -> bool {
     let meanwhile = spec.request.as_ref().and_then(|request| request.meanwhile);
     spec.action == Action::SignOut || meanwhile == Some(Meanwhile::SignOut)
+}
+
+/// Tells whether a row asks for options with less than the relying party demands.
+pub(super) fn asks_for_less(row: &Row) -> bool {
+    let asks = |step: &Step| {
+        let asked = step.spec.asks.as_ref();
+        asked.is_some_and(|asked| {
+            CHOSEN_WHEN_ASKING_AS_MEMBERS
+                .iter()
+                .any(|name| asked.contains_key(*name))
+        })
+    };
+    row.steps.iter().any(asks)
 }
 
 /// Tells whether a step is about all passkeys of a user, who on a target that keeps them has others than the row's.

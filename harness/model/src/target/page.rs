@@ -21,7 +21,9 @@
 //! ```
 //!
 //! Selectors are CSS; the first element that is shown counts, and every step waits for its element. After the steps of a ceremony,
-//! whatever of `accepted` and `refused` is seen first decides. The passkey itself is answered for by the credential provider's extension.
+//! whatever of `accepted` and `refused` is seen first decides: an element or a text that was there before the last step, and is there
+//! unchanged, is not what the ceremony came to. What the page shows nowhere may be told by the answer to its request:
+//! `refused: [{ status: 403, path: ^/login }]`. The passkey itself is answered for by the credential provider's extension.
 
 mod mistakes;
 
@@ -191,6 +193,12 @@ pub struct Recogniser {
     /// A cookie that is there.
     #[serde(default)]
     pub cookie: Option<String>,
+    /// The status with which one of the page's requests was answered since the steps began.
+    #[serde(default)]
+    pub status: Option<u16>,
+    /// A regular expression that the path of that request matches, its query included; any does when left out.
+    #[serde(default)]
+    pub path: Option<Pattern>,
 }
 
 impl PageStep {
@@ -224,6 +232,7 @@ impl Recogniser {
             && self.text.is_none()
             && self.url.is_none()
             && self.cookie.is_none()
+            && self.status.is_none()
     }
 }
 

@@ -88,6 +88,20 @@ fn a_mistake_is_found_where_it_stands() {
 }
 
 #[test]
+fn a_status_is_that_of_a_request_in_a_ceremony() {
+    let refused =
+        |known: Value| pointers(|file| file["page"]["register"]["refused"] = json!([known]));
+    assert_eq!(refused(json!({ "status": 403, "path": "^/add" })), [""; 0]);
+    let alone = refused(json!({ "path": "^/add" }));
+    assert!(
+        alone.contains(&"/page/register/refused/0".to_owned()),
+        "{alone:?}"
+    );
+    let elsewhere = pointers(|file| file["page"]["unavailable"] = json!([{ "status": 503 }]));
+    assert_eq!(elsewhere, ["/page/unavailable/0"]);
+}
+
+#[test]
 fn a_name_that_does_not_exist_is_told_with_the_nearest_one() {
     let error = target(|file| file["page"]["let-in"]["steps"][1]["with"] = json!("{$USERS}"));
     assert!(error.unwrap_err().contains("did you mean $USER?"));

@@ -159,6 +159,12 @@ impl Template {
         self.node.fill(look_up)
     }
 
+    /// Tells whether it names a variable.
+    #[must_use]
+    pub fn names(&self, variable: Variable) -> bool {
+        self.node.names(variable)
+    }
+
     /// Tells whether it is a map, whose members can be the fields of a form.
     #[must_use]
     pub const fn has_members(&self) -> bool {
@@ -252,6 +258,18 @@ impl Node {
         }
         parts.push(Part::Literal(rest.to_owned()));
         Ok(Self::Text(parts))
+    }
+
+    fn names(&self, variable: Variable) -> bool {
+        match self {
+            Self::Literal(_) => false,
+            Self::Value(expression) => expression.variable == variable,
+            Self::Text(parts) => parts.iter().any(
+                |part| matches!(part, Part::Value(expression) if expression.variable == variable),
+            ),
+            Self::List(items) => items.iter().any(|item| item.names(variable)),
+            Self::Members(members) => members.iter().any(|(_, node)| node.names(variable)),
+        }
     }
 
     fn fill(&self, look_up: &dyn Fn(Variable) -> Option<Value>) -> Result<Option<Value>, String> {
@@ -349,8 +367,10 @@ impl Expression {
             return Ok(Some(found));
         }
         let (from, to) = (self.from.unwrap_or_default(), self.to.unwrap_or_default());
-        // What a mutation made of it need not be bytes; that is the target's to judge.
-        match from.read(&found) {
+        // What a mutation made of it need not be bytes, or bytes in another spelling; that is the target's to judge.
+        let is_clients = self.variable == Variable::Response && self.from.is_none();
+        let as_clients = |bytes: &Vec<u8>| !is_clients || from.write(bytes) == found;
+        match from.read(&found).filter(as_clients) {
             Some(bytes) => Ok(Some(to.write(&bytes))),
             None if self.from.is_none() => Ok(Some(found)),
             None => Err(format!("{found} is not {from:?}")),

@@ -13,6 +13,26 @@ function see({ frame, css, gone }, page) {
   return { there, text, index, count: found.length };
 }
 
+// Says how the requests of a page and of its iframes of the same origin were answered: as far as the browser keeps it.
+function answersOf(window) {
+  const frames = Array.from({ length: window.frames.length }, (_, index) => window.frames[index]);
+  const inside = frames.flatMap((frame) => {
+    try {
+      return answersOf(frame);
+    } catch {
+      return []; // Of another origin.
+    }
+  });
+  const { performance } = window;
+  performance.setResourceTimingBufferSize(10_000);
+  const own = ["navigation", "resource"].flatMap((type) => performance.getEntriesByType(type));
+  const answered = own.filter((entry) => entry.responseStatus).map((entry) => {
+    const { pathname, search } = new URL(entry.name);
+    return { path: pathname + search, status: entry.responseStatus, at: performance.timeOrigin + entry.startTime };
+  });
+  return [...answered, ...inside];
+}
+
 let page = document;
 try {
   page = window.top.document;
@@ -22,6 +42,8 @@ try {
 try {
   return {
     address: window.location.href,
+    since: (page.defaultView ?? window).performance.timeOrigin,
+    answers: answersOf(page.defaultView ?? window),
     text: document.body?.innerText ?? "",
     here: here.map((one) => see(one, document)),
     top: top.map((one) => see(one, page)),

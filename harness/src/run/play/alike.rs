@@ -11,7 +11,7 @@ use passkey_model::{
 };
 use serde_json::{Value, json};
 
-use super::{Answer, Player, ceremony, made};
+use super::{Player, ceremony, made};
 
 /// Under this name nobody has an account.
 const NOBODY: &str = "nobody.at.all";
@@ -71,9 +71,9 @@ impl Player<'_> {
             .map_or_else(|| json!({}), |name| json!({ "username": name }));
         self.api.forget(NOBODY);
         let path = format!("{}/options", ceremony::path(CEREMONY));
-        let mut options = match self.api.post(NOBODY, &path, &request).await {
-            Answer::Json(options) => options,
-            Answer::Refused(outcome) => return Ok(Err(outcome)),
+        let mut options = match self.api.post(NOBODY, &path, &request).await.object() {
+            Ok(options) => options,
+            Err(outcome) => return Ok(Err(outcome)),
         };
         self.messages.push(Message::Options {
             ceremony: CEREMONY,

@@ -12,7 +12,7 @@ use passkey_model::{
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::{Answer, Player, Posted, keys::Asked, made, options, values};
+use super::{Player, Posted, keys::Asked, made, options, values};
 
 /// Of how many challenges one has a letter in which the alphabets of base64 differ: of 32 bytes, three quarters do, so that 32 of them
 /// without one are rarer than one in 10^18.
@@ -174,7 +174,7 @@ impl Player<'_> {
             .finish(user, CeremonyKind::Authentication, spec, response)
             .await?;
         if let Some(cookie) = cookie.filter(|_| spec.renews_session) {
-            self.kept_session = self.kept(user, cookie).await;
+            self.kept_session = self.kept(cookie).await;
         }
         Ok(outcome)
     }
@@ -330,10 +330,7 @@ impl Player<'_> {
             let name = known.find(|name| *name == user).unwrap_or("alice");
             request["username"] = json!(name);
         }
-        match self.api.post(user, asked, &request).await {
-            Answer::Json(options) => Ok(options),
-            Answer::Refused(outcome) => Err(outcome),
-        }
+        self.api.post(user, asked, &request).await.object()
     }
 
     pub(super) async fn finish(
@@ -345,7 +342,11 @@ impl Player<'_> {
     ) -> Result<Outcome, String> {
         if self.has_step(|spec| spec.action == Action::Replay) {
             let response = response.clone();
-            self.last = Some(Posted { ceremony, response });
+            self.last = Some(Posted {
+                ceremony,
+                response,
+                cookies: self.api.cookies(user).cloned(),
+            });
         }
         let rival = spec.request.as_ref().and_then(|it| it.rival.as_deref());
         match (spec.parallel, rival) {

@@ -49,6 +49,7 @@ impl Mistakes {
             }
         }
         self.in_recognisers("/page/unavailable", &pages.unavailable);
+        self.in_statuses(pages);
         if let Some(tidy) = &pages.tidy {
             self.in_steps("/page/tidy/steps", &tidy.steps);
         }
@@ -105,8 +106,37 @@ impl Mistakes {
         for (index, _) in empty {
             self.add(
                 &format!("{at}/{index}"),
-                "recognises nothing: expected css, gone, text, url or cookie",
+                "recognises nothing: expected css, gone, text, url, cookie or status",
             );
+        }
+    }
+
+    /// Statuses are those of answers while a ceremony is done.
+    fn in_statuses(&mut self, pages: &Pages) {
+        let ceremonies = [
+            ("register", Some(&pages.register)),
+            ("sign-in", pages.sign_in.as_ref()),
+            ("sign-in-with-name", pages.sign_in_with_name.as_ref()),
+        ];
+        let mut lists = vec![("/page/unavailable".to_owned(), &pages.unavailable)];
+        for (name, ceremony) in ceremonies {
+            if let Some(ceremony) = ceremony {
+                lists.push((format!("/page/{name}/accepted"), &ceremony.accepted));
+                lists.push((format!("/page/{name}/refused"), &ceremony.refused));
+            }
+        }
+        for (at, recognisers) in lists {
+            for (index, known) in recognisers.iter().enumerate() {
+                let here = format!("{at}/{index}");
+                match (known.status, &known.path) {
+                    (None, Some(_)) => self.add(&here, "path is that of a request: expected status with it"),
+                    (Some(_), _) if at == "/page/unavailable" => self.add(
+                        &here,
+                        "the status of an answer is seen in a ceremony alone: expected css, gone, text or url",
+                    ),
+                    _ => {}
+                }
+            }
         }
     }
 

@@ -21,7 +21,7 @@ use crate::{
     target::ReadyTarget,
 };
 use answers::{Answers, Asked, Call};
-use outcome::Came;
+use outcome::{Came, Watched};
 use walk::{Walk, Words};
 
 impl OnPage {
@@ -115,7 +115,8 @@ impl Player<'_> {
         let words = self.words(page, &user)?;
         let mut walk = Walk::new(&page.session, &pages, &words);
         let gone = walk.until_through("page/sign-out", &pages.sign_out);
-        gone.await.map(|()| Outcome::Accepted)
+        let gone = let_in::with_kept(&mut page.events, None, gone).await;
+        gone.map(|()| Outcome::Accepted)
     }
 
     /// Returns what the steps of a user are filled with.
@@ -137,7 +138,14 @@ impl Player<'_> {
         let (target, pages) = described(page)?;
         let asked = Asked::default();
         let walk = Walk::new(&page.session, &pages, words);
-        let doing = walk.ceremony(at, section, asked.clone());
+        let watched = Watched {
+            at,
+            section,
+            asked: asked.clone(),
+            site: &page.site,
+            from: page.site.asked().len(),
+        };
+        let doing = walk.ceremony(&watched);
         let answers = Answers {
             kept: Arc::clone(&target.kept),
             asked: asked.clone(),
@@ -156,7 +164,7 @@ impl Player<'_> {
             }
             Came::Refused(words) => target.file.refused_in_words(&words),
             Came::ByClient(error) => Outcome::NoCredential { error },
-            Came::Nothing => Outcome::Hung,
+            Came::Nothing(outcome) => outcome,
             Came::Unavailable(words) => Outcome::OtherRefusal {
                 what: format!("its page is out of order for a moment: {words}"),
             },

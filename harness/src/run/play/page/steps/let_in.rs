@@ -14,7 +14,10 @@ use super::{
     walk::{Walk, Words},
 };
 use crate::{
-    browser::look::{self, Sight},
+    browser::{
+        Session,
+        look::{self, Sight},
+    },
     run::{learn, play::Player, site::Event},
 };
 
@@ -37,17 +40,17 @@ impl Player<'_> {
             let made = with_kept(events, Some(&mut authenticator), once).await;
             *kept = Some(made.map(|()| authenticator));
         }
-        let own = match kept.as_mut() {
+        let mut own = match kept.as_mut() {
             Some(Err(why)) => return Err(why.clone()),
             Some(Ok(authenticator)) => Some(authenticator),
             None => None,
         };
         let mut walk = Walk::new(session, &pages, &words);
         let steps = walk.until_through("page/let-in/steps", &pages.let_in.steps);
-        with_kept(events, own, steps).await?;
+        with_kept(events, own.as_deref_mut(), steps).await?;
         if let Some(tidy) = &pages.tidy {
-            let tidied = tidy_up(page, &pages, &words, tidy);
-            tidied.await?;
+            let tidied = tidy_up(session, &pages, &words, tidy);
+            with_kept(events, own, tidied).await?;
         }
         page.user = Some(user.to_owned());
         Ok(())
@@ -55,7 +58,7 @@ impl Player<'_> {
 }
 
 /// Does something on the page, and answers the extension with the kept passkey meanwhile.
-async fn with_kept<T>(
+pub(super) async fn with_kept<T>(
     events: &mut UnboundedReceiver<Event>,
     mut kept: Option<&mut SoftwareAuthenticator>,
     doing: impl Future<Output = Played<T>>,
@@ -84,8 +87,7 @@ async fn with_kept<T>(
 }
 
 /// Deletes passkeys of earlier rows.
-async fn tidy_up(page: &mut OnPage, pages: &Pages, words: &Words, tidy: &Tidy) -> Played<()> {
-    let session = &page.session;
+async fn tidy_up(session: &Session, pages: &Pages, words: &Words, tidy: &Tidy) -> Played<()> {
     let mut walk = Walk::new(session, pages, words);
     let sight = Sight::shown(&tidy.count);
     for _ in 0..MOST_DELETED {

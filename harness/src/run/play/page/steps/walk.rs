@@ -4,15 +4,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use passkey_model::target::{PageAct, PageCeremony, PageStep, Pages, Template, Variable};
+use passkey_model::target::{PageAct, PageStep, Pages, Template, Variable};
 use serde_json::json;
 use tokio::time::{Instant, sleep_until};
 
 use super::{
     super::{Played, said},
-    answers::{Asked, Call},
-    outcome::Came,
-    seen::{first, sights, told},
+    answers::Call,
+    outcome::{Came, Watched},
+    seen::{Known, Look, first, sights, told},
 };
 use crate::{
     browser::{
@@ -76,7 +76,7 @@ impl<'a> Walk<'a> {
     pub(super) async fn until_through(&mut self, at: &str, steps: &[PageStep]) -> Played<()> {
         let mut why = String::new();
         for _ in 0..MOST_OPENED {
-            match self.steps(at, steps).await? {
+            match self.steps(at, steps, None).await? {
                 Way::Through => return look::leave(self.session).await.map_err(said),
                 Way::Unavailable(words) => why = words,
             }
@@ -86,26 +86,25 @@ impl<'a> Walk<'a> {
     }
 
     /// Does the steps of a ceremony and waits for what comes of it; begins again where the site is out of order before it asked for a passkey.
-    pub(super) async fn ceremony(
-        mut self,
-        at: &str,
-        section: &PageCeremony,
-        asked: Asked,
-    ) -> Played<Came> {
+    pub(super) async fn ceremony(mut self, watched: &Watched<'_>) -> Played<Came> {
+        let at = format!("{}/steps", watched.at);
+        let unasked = || watched.asked.call() == Call::None;
         let mut why = String::new();
         for _ in 0..MOST_OPENED {
-            let way = self.steps(&format!("{at}/steps"), &section.steps).await?;
-            let came = match way {
-                Way::Unavailable(words) if asked.call() == Call::None => Came::Unavailable(words),
-                _ => self.outcome(at, section, &asked).await?,
+            let mut before = None;
+            let moment = (watched, &mut before);
+            let steps = &watched.section.steps;
+            let came = match self.steps(&at, steps, Some(moment)).await? {
+                Way::Unavailable(words) if unasked() => Came::Unavailable(words),
+                _ => self.outcome(watched, before.as_ref()).await?,
             };
             match came {
-                Came::Unavailable(words) if asked.call() == Call::None => why = words,
+                Came::Unavailable(words) if unasked() => why = words,
                 came => return Ok(came),
             }
             self.open_anew().await?;
         }
-        Err(out_of_order(at, &why))
+        Err(out_of_order(watched.at, &why))
     }
 
     /// Opens the page that is open once more.
@@ -119,9 +118,24 @@ impl<'a> Walk<'a> {
         }
     }
 
-    async fn steps(&mut self, at: &str, steps: &[PageStep]) -> Played<Way> {
+    /// Does steps; before the last one of a ceremony that can begin it, looks at what is there already.
+    async fn steps(
+        &mut self,
+        at: &str,
+        steps: &[PageStep],
+        mut moment: Option<(&Watched<'_>, &mut Option<Look>)>,
+    ) -> Played<Way> {
         look::leave(self.session).await.map_err(said)?;
+        let begins =
+            |step: &PageStep| matches!(step.act(), Some(PageAct::Click(_) | PageAct::Open(_)));
+        let beginning = steps.iter().rposition(begins);
         for (index, step) in steps.iter().enumerate() {
+            if let Some((watched, before)) = &mut moment
+                && Some(index) == beginning
+            {
+                let known = Known::of(self.pages, watched.section);
+                **before = self.look_for(&known, watched).await?;
+            }
             let at = format!("{at}/{index}");
             let act = step
                 .act()
@@ -251,7 +265,7 @@ impl<'a> Walk<'a> {
                 if let Some(mistake) = view.mistake {
                     return Err(mistake);
                 }
-                if let Some(words) = first(&self.pages.unavailable, &view.top, &view, &[]) {
+                if let Some(words) = first(&self.pages.unavailable, &view.top, &view) {
                     return Ok(Err(words));
                 }
                 match view.here.first() {
