@@ -49,7 +49,7 @@ use passkey_model::{
 };
 use passkey_reference_rp::{Defects, Recorded};
 
-use crate::target::{ReadyTarget, Started};
+use crate::target::{ReadyTarget, Secrets, Started};
 
 /// How long one request may take.
 pub const REQUEST_LIMIT: Duration = Duration::from_secs(5);
@@ -216,6 +216,18 @@ impl Runner {
     }
 
     async fn run_now(&self, row: &Row) -> RowResult {
+        let mut result = self.run_as_it_is(row).await;
+        if let Some(target) = &self.target {
+            let secrets = Secrets::of(target);
+            secrets.veil(&mut result.judgement.because);
+            for record in &mut result.records {
+                secrets.veil_record(record);
+            }
+        }
+        result
+    }
+
+    async fn run_as_it_is(&self, row: &Row) -> RowResult {
         let start = Instant::now();
         if let Some(started) = &self.started
             && let Err(error) = started.revive(self.control().map(Arc::as_ref)).await
@@ -263,6 +275,11 @@ impl Runner {
             fido: target.is_none_or(|target| target.file.declares.fido),
             any_order: target.is_some(),
         };
+        let sent: Vec<_> = records.iter().flat_map(StepRecord::options).collect();
+        if let Some(because) = target.and_then(|target| target.file.sends_otherwise(row, &sent)) {
+            let verdict = Verdict::NotApplicable;
+            return Judgement { verdict, because };
+        }
         let judgement = judge(row, &outcomes, demands);
         with_aftermath(judgement, row, &outcomes, aftermaths)
     }

@@ -4,6 +4,7 @@ mod adapter;
 mod adapters;
 mod lines;
 mod policy;
+mod secrets;
 mod start;
 
 use std::{
@@ -16,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::Empty;
 use hyper::{Request, body::Bytes, client::conn::http1, header};
 use hyper_util::rt::TokioIo;
 use passkey_authenticators::{SoftwareAuthenticator, seed::Seed};
@@ -31,6 +32,7 @@ use tokio::{net::TcpStream, sync::Mutex, time::timeout};
 pub(crate) use adapter::{Ability, Trouble};
 pub(crate) use adapters::{Adapters, Lease};
 pub use policy::{Control, PolicyError};
+pub(crate) use secrets::{Secrets, Veiling};
 pub use start::Started;
 use start::{Anchors, Captured};
 
@@ -41,7 +43,8 @@ use crate::{
 
 /// How long a target may take until it answers for the first time.
 pub const READY_LIMIT: Duration = Duration::from_secs(5);
-const LARGEST_ANSWER: usize = 64 * 1024;
+/// What stands for the status of whoever takes connections and is not asked anything.
+const TAKES_CONNECTIONS: u16 = 200;
 
 /// A target with what the run needs of it.
 #[derive(Clone)]
@@ -111,6 +114,16 @@ pub enum TargetError {
         /// What happened.
         cause: String,
     },
+}
+
+impl TargetError {
+    fn without(mut self, secrets: &Secrets) -> Self {
+        match &mut self {
+            Self::Start { cause, .. } | Self::Unreachable { cause, .. } => secrets.veil(cause),
+            Self::File(_) | Self::Secret { .. } => {}
+        }
+        self
+    }
 }
 
 fn in_lines(mistakes: &[LoadError]) -> String {
@@ -264,8 +277,12 @@ pub async fn prepare(
     library: &Arc<Library>,
     seed: u64,
 ) -> Result<(Option<Arc<Started>>, Vec<String>), TargetError> {
-    let (started, mut notes) = begin(target, folder, library).await?;
-    notes.extend(target.meet(seed).await?);
+    let secrets = Secrets::of(target);
+    let begun = begin(target, folder, library).await;
+    let (started, mut notes) = begun.map_err(|error| error.without(&secrets))?;
+    let met = target.meet(seed).await;
+    let learned = met.map_err(|error| error.without(&secrets))?;
+    notes.extend(learned.into_iter().map(|note| secrets.veiled(note)));
     let started = started.map(Arc::new);
     if let (Some(started), Some(control)) = (&started, &target.policy) {
         control.runs(Arc::clone(started)).await;
@@ -378,8 +395,12 @@ pub async fn probe(target: &ReadyTarget) -> Result<(), TargetError> {
 
 /// Returns the status with which a target answers `GET` of a path.
 async fn answers(target: &ReadyTarget, path: &str) -> Result<u16, String> {
-    let answer = timeout(READY_LIMIT, status_of(target, path)).await;
-    answer.unwrap_or_else(|_| Err(format!("no answer within {} s", READY_LIMIT.as_secs())))
+    let own = target.file.pacing.answers_within_seconds;
+    let limit = own
+        .map_or(READY_LIMIT, Duration::from_secs)
+        .max(READY_LIMIT);
+    let answer = timeout(limit, status_of(target, path)).await;
+    answer.unwrap_or_else(|_| Err(format!("no answer within {} s", limit.as_secs())))
 }
 
 async fn status_of(target: &ReadyTarget, path: &str) -> Result<u16, String> {
@@ -387,6 +408,10 @@ async fn status_of(target: &ReadyTarget, path: &str) -> Result<u16, String> {
     let stream = TcpStream::connect(target.address)
         .await
         .map_err(|error| error.to_string())?;
+    if target.file.page.as_ref().is_some_and(|pages| pages.tls) {
+        // A browser will speak TLS with it: that it is there is all that can be told.
+        return Ok(TAKES_CONNECTIONS);
+    }
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(said)?;
     // The task ends with the connection; what went wrong shows in the request.
     tokio::spawn(connection);
@@ -395,9 +420,7 @@ async fn status_of(target: &ReadyTarget, path: &str) -> Result<u16, String> {
         .body(Empty::<Bytes>::new())
         .map_err(|error| error.to_string())?;
     sender.ready().await.map_err(said)?;
+    // That it answers is enough: how large its page is does not matter.
     let response = sender.send_request(request).await.map_err(said)?;
-    let status = response.status().as_u16();
-    let body = Limited::new(response.into_body(), LARGEST_ANSWER);
-    body.collect().await.map_err(|error| error.to_string())?;
-    Ok(status)
+    Ok(response.status().as_u16())
 }

@@ -434,11 +434,21 @@ impl Slow {
             .is_ok()
     }
 
+    /// As Graph does: what is not named stays, and null empties.
+    fn merge(&self, document: Value) {
+        let mut policy = self.policy.lock().unwrap();
+        for (name, value) in document.as_object().unwrap() {
+            policy[name] = value.clone();
+        }
+        let members = policy.as_object_mut().unwrap();
+        members.retain(|_, value| !value.is_null());
+    }
+
     fn read(&self) -> Value {
         let mut set = self.set.lock().unwrap();
         if let Some((looks, document)) = set.take() {
             match looks {
-                0 => *self.policy.lock().unwrap() = document,
+                0 => self.merge(document),
                 looks => *set = Some((looks - 1, document)),
             }
         }
@@ -547,6 +557,31 @@ async fn a_target_that_says_yes_to_a_policy_that_it_has_to_refuse_deviates_whate
     assert_eq!(judged.verdict, Verdict::Deviates, "{judged:?}");
     slow.keeps.store(false, Ordering::SeqCst);
     lease.end().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_not_there_before_a_run_is_not_there_after_it() {
+    let slow = Arc::new(Slow::default());
+    let rp = reference(GROUP, None).await;
+    let (runner, rows) = under(&slow, &rp).await;
+    let mut without_default = former(GROUP);
+    let members = without_default.as_object_mut().unwrap();
+    members.remove("defaultPasskeyProfile");
+    slow.policy.lock().unwrap().clone_from(&without_default);
+    let epochs = epochs(&runner, of_types(rows));
+    let (lease, _) = runner.lease(&epochs, &folder()).await.unwrap().unwrap();
+    epochs[0].begin(&runner).await.unwrap();
+    let has_default = || {
+        slow.policy
+            .lock()
+            .unwrap()
+            .get("defaultPasskeyProfile")
+            .is_some()
+    };
+    assert!(has_default());
+    lease.end().unwrap();
+    assert!(!has_default());
+    assert_eq!(*slow.policy.lock().unwrap(), without_default);
 }
 
 #[tokio::test(flavor = "multi_thread")]

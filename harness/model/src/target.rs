@@ -76,8 +76,8 @@ pub use half_pairs::json_of;
 pub use pacing::Pacing;
 pub use page::{LetIn, PageAct, PageCeremony, PageStep, Pages, Recogniser, Tidy};
 pub use policy::{
-    Graph, PolicyControl, Requests, changes_policy, in_environment, is_about_policy, is_in_force,
-    that_restores,
+    Graph, PolicyControl, Requests, added, changes_policy, in_environment, is_about_policy,
+    is_in_force, that_restores,
 };
 pub use refusal::{Answered, Pattern, ReasonClass, ReasonRule, Refusing, Status};
 pub use start::Start;
@@ -276,6 +276,17 @@ impl Target {
     pub fn asks_for_attestation(&self) -> bool {
         let asked = self.declares.relying_party.attestation.as_deref();
         asked.is_none_or(|asked| asked == "direct")
+    }
+
+    /// Says which setting a row presumes that is not declared, and that options which were sent, the last one's last, do not have.
+    #[must_use]
+    pub fn sends_otherwise(&self, row: &Row, sent: &[(CeremonyKind, &Value)]) -> Option<String> {
+        // Where whoever asks chooses, options are what was asked for.
+        if self.driver.asks_per_ceremony() {
+            return None;
+        }
+        let why = self.declares.sends_otherwise(row, sent)?;
+        Some(format!("target {} {why}", self.target))
     }
 
     /// Says what a row needs of a relying party that this one does not declare, or cannot be told; nothing when it can run here.

@@ -79,6 +79,19 @@ pub enum Message {
     Policy(Value),
 }
 
+impl StepRecord {
+    /// Lists the options that the relying party sent, in order.
+    pub fn options(&self) -> impl Iterator<Item = (CeremonyKind, &Value)> {
+        self.messages.iter().filter_map(|message| match message {
+            Message::Options {
+                ceremony, options, ..
+            } => Some((*ceremony, options)),
+            Message::Read { ask, answer } => Some((ask.ceremony, answer.as_ref().ok()?)),
+            Message::Response { .. } | Message::Policy(_) => None,
+        })
+    }
+}
+
 /// What is written down of a row, for people.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Written {

@@ -136,6 +136,18 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Returns the words that somebody else chose, if there are any.
+    pub const fn words_mut(&mut self) -> Option<&mut String> {
+        match self {
+            Self::Rejected { message: words, .. }
+            | Self::Crashed { how: words }
+            | Self::NoCredential { error: words }
+            | Self::OtherRefusal { what: words }
+            | Self::Differs { how: words } => Some(words),
+            Self::Accepted | Self::Hung => None,
+        }
+    }
+
     /// Returns the outcome in one word.
     #[must_use]
     pub const fn name(&self) -> &'static str {

@@ -13,7 +13,7 @@ use crate::{
     browser::{Look, processes},
     lanes::Places,
     run::{Browsers, Came, Runner, Tried, row_of_smoke, smoke as try_once, smoke_on_pages},
-    target::{ReadyTarget, begin, probe},
+    target::{ReadyTarget, Secrets, Veiling, begin, probe},
 };
 
 /// Tries a target once and returns the exit code.
@@ -41,6 +41,8 @@ pub(super) fn smoke(
         }
         Err(error) => return target::error(&error, err),
     };
+    let out = &mut Veiling::new(Secrets::of(&ready), out);
+    let err = &mut Veiling::new(Secrets::of(&ready), err);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;

@@ -11,7 +11,7 @@ use super::{
     http::{Link, Message},
     speech::OfRow,
 };
-use crate::target::ReadyTarget;
+use crate::target::{ReadyTarget, Secrets};
 
 /// Makes the requests that set a policy, which demands this.
 ///
@@ -27,7 +27,8 @@ pub(crate) async fn set_policy(
     let api = Api::connect(target.address, target.file.host(), reader, &of_no_row);
     let mut api = api.await.map_err(|error| error.to_string())?;
     let set = api.set_policy(exchanges, demands).await;
-    set.map_err(|outcome| format!("the policy cannot be set: {outcome}"))
+    let why = |outcome| format!("the policy cannot be set: {outcome}");
+    set.map_err(|outcome| Secrets::of(target).veiled(why(outcome)))
 }
 
 /// Sends JSON with a bearer token, and returns what is answered.

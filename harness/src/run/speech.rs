@@ -253,7 +253,7 @@ impl Speech {
         self.tokens.note(csrf, (session, call), &headers);
         let status = said.status;
         Ok(match call {
-            Call::Options(_) => match gives {
+            Call::Options(_) => match gives.map(out_of_text) {
                 Some(options) if options.is_object() => yes(&in_base64url(options, exchange)),
                 _ => {
                     return Err(Outcome::OtherRefusal {
@@ -438,6 +438,14 @@ pub(super) fn yes(json: &Value) -> Answered {
     let mut said = Answered::new(200, "application/json", json.to_string().as_bytes());
     said.accepts = Some(true);
     said
+}
+
+/// Reads JSON that is written in a string.
+fn out_of_text(value: Value) -> Value {
+    let read = value
+        .as_str()
+        .and_then(|text| serde_json::from_str(text).ok());
+    read.unwrap_or(value)
 }
 
 pub(super) fn unclear(what: String) -> Outcome {

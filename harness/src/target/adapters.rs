@@ -68,6 +68,12 @@ impl Adapters {
         introduction.is_some_and(|it| it.features.contains(&ability))
     }
 
+    /// How long one question may take.
+    fn answers_within(&self) -> Duration {
+        let own = self.target.file.pacing.answers_within_seconds;
+        own.map_or(REQUEST_LIMIT, Duration::from_secs)
+    }
+
     /// Waits until a process may be used.
     pub(crate) async fn lease(self: &Arc<Self>) -> Lease {
         // Nobody closes it.
@@ -140,7 +146,7 @@ impl Lease {
             Some(adapter) => adapter,
             None => self.adapters.take().await?,
         };
-        match adapter.ask(asked, REQUEST_LIMIT).await {
+        match adapter.ask(asked, self.adapters.answers_within()).await {
             Ok(answer) => {
                 self.adapter = Some(adapter);
                 Ok(answer)

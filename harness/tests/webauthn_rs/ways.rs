@@ -14,8 +14,8 @@ use axum::{
     middleware::{Next, from_fn, from_fn_with_state},
     response::{Html, IntoResponse, Response},
 };
-use passkey_model::{row::Row, verdict::Verdict};
-use serde_json::{Value, json};
+use passkey_model::{row::Row, target::Code, verdict::Verdict};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::{
@@ -45,6 +45,38 @@ json:
 const CSRF_COOKIE: &str = "  headers: { X-CSRFToken: $CSRF }\n  csrf: { cookie: csrftoken }\n";
 const CSRF_PAGE: &str =
     "  headers: { X-CSRFToken: $CSRF }\n  csrf: { page: /form, pattern: 'value=\"([^\"]+)\"' }\n";
+/// Options are JSON in a string, their bytes hexadecimal; a registration is a form, and a sign-in has lists of numbers.
+const IN_OTHER_LETTERS: &str = "\
+driver: json
+json:
+  registration:
+    options: { request: POST /registration/options, body: { username: $USER }, gives: $ANSWER/text, binary: hex }
+    result:
+      request: POST /registration
+      form: true
+      body:
+        id: $RESPONSE/id as hex
+        rawId: $RESPONSE/rawId as base64
+        type: $RESPONSE/type
+        clientDataJSON: $RESPONSE/response/clientDataJSON as base64
+        attestationObject: $RESPONSE/response/attestationObject as hex
+        extensions: $RESPONSE/clientExtensionResults as json-text
+  authentication:
+    options: { request: POST /authentication/options, body: { username: $REQUEST/username }, gives: $ANSWER/text, binary: hex }
+    result:
+      request: POST /authentication
+      body:
+        id: $RESPONSE/id as numbers
+        rawId: $RESPONSE/rawId as hex
+        type: $RESPONSE/type
+        clientDataJSON: $RESPONSE/response/clientDataJSON as text
+        authenticatorData: $RESPONSE/response/authenticatorData as numbers
+        signature: $RESPONSE/response/signature as base64
+        userHandle: $RESPONSE/response/userHandle as hex
+        extensions: $RESPONSE/clientExtensionResults as json-text
+  session: { request: GET /session, gives: $ANSWER/user }
+  sign-out: { request: DELETE /session }
+";
 /// Four lines stand before.
 const BY_FIDO: &str = "\
 driver: fido-api
@@ -112,6 +144,36 @@ async fn a_token_against_cross_site_requests_is_found_in_a_cookie_and_on_a_page(
         let compared = compare(&guarded, &without);
         assert!(compared > 100, "{name}: {compared} rows ran both ways");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bytes_may_be_written_in_any_letters() {
+    let (library, rows) = rows();
+    // How bytes are spelled is what other groups are about.
+    let rows: Vec<_> = rows
+        .into_iter()
+        .filter(|row| {
+            ["ad.", "be.", "sig."]
+                .iter()
+                .any(|group| row.scenario.starts_with(group))
+        })
+        .collect();
+    let mut ways = Vec::new();
+    for (name, words) in [
+        ("in-other-letters", IN_OTHER_LETTERS),
+        ("in-its-letters", WORDS),
+    ] {
+        let router = server::router(WithAttestation::new());
+        let router = match name {
+            "in-other-letters" => router.layer(from_fn(in_other_letters)),
+            _ => router,
+        };
+        let more = format!("{words}{ATTESTATION}{NAMED}{REASONS}");
+        let target = target(name, server::listen(router).await, &more, 1).await;
+        ways.push(run(&library, &rows, &target, 1).await);
+    }
+    let compared = compare(&ways[0], &ways[1]);
+    assert!(compared > 60, "{compared} rows ran both ways");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -241,6 +303,87 @@ async fn by_token(
     let mut body: Value = serde_json::from_slice(&body).unwrap();
     body["token"] = json!(token);
     (parts.status, Json(body)).into_response()
+}
+
+/// Reads responses in other letters than the library's, and writes options so.
+async fn in_other_letters(request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    let (mut parts, body) = request.into_parts();
+    let body = to_bytes(body, usize::MAX).await.unwrap();
+    let read = match path.as_str() {
+        "/registration" => {
+            let kind = parts.headers[header::CONTENT_TYPE].to_str().unwrap();
+            assert_eq!(kind, "application/x-www-form-urlencoded");
+            let fields = url::form_urlencoded::parse(&body).into_owned();
+            in_its_letters(&fields.map(|(name, value)| (name, json!(value))).collect())
+        }
+        "/authentication" => in_its_letters(&serde_json::from_slice(&body).unwrap()),
+        _ => serde_json::from_slice(&body).unwrap_or_default(),
+    };
+    parts.headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    parts.headers.remove(header::CONTENT_LENGTH);
+    let answer = next
+        .run(Request::from_parts(parts, Body::from(read.to_string())))
+        .await;
+    if !path.ends_with("/options") || !answer.status().is_success() {
+        return answer;
+    }
+    let (mut parts, body) = answer.into_parts();
+    let body = to_bytes(body, usize::MAX).await.unwrap();
+    let mut options: Value = serde_json::from_slice(&body).unwrap();
+    for pointer in ["/challenge", "/user/id"] {
+        options.pointer_mut(pointer).map(to_hex);
+    }
+    for list in ["excludeCredentials", "allowCredentials"] {
+        let listed = options.get_mut(list).and_then(Value::as_array_mut);
+        listed
+            .into_iter()
+            .flatten()
+            .for_each(|known| to_hex(&mut known["id"]));
+    }
+    parts.headers.remove(header::CONTENT_LENGTH);
+    (parts, Json(json!({ "text": options.to_string() }))).into_response()
+}
+
+fn to_hex(value: &mut Value) {
+    let bytes = Code::Base64url.read(value).unwrap();
+    *value = Code::Hex.write(&bytes);
+}
+
+/// Makes a response of WebAuthn's JSON of what was posted; what is in no such letters stays as it is.
+fn in_its_letters(posted: &Map<String, Value>) -> Value {
+    let registers = posted.contains_key("attestationObject");
+    let letters = [
+        ("id", if registers { Code::Hex } else { Code::Numbers }),
+        ("rawId", if registers { Code::Base64 } else { Code::Hex }),
+        (
+            "clientDataJSON",
+            if registers { Code::Base64 } else { Code::Text },
+        ),
+        ("attestationObject", Code::Hex),
+        ("authenticatorData", Code::Numbers),
+        ("signature", Code::Base64),
+        ("userHandle", Code::Hex),
+    ];
+    let mut read = Map::new();
+    for (name, code) in letters {
+        if let Some(value) = posted.get(name) {
+            let bytes = code.read(value);
+            let value = bytes.map_or(value.clone(), |bytes| Code::Base64url.write(&bytes));
+            read.insert(name.to_owned(), value);
+        }
+    }
+    let mut response = json!({ "type": posted["type"] });
+    for name in ["id", "rawId"] {
+        response[name] = read.remove(name).unwrap_or_default();
+    }
+    let extensions = posted["extensions"].as_str().unwrap();
+    response["clientExtensionResults"] = serde_json::from_str(extensions).unwrap();
+    response["response"] = Value::Object(read);
+    response
 }
 
 /// Asks for the token of a cookie in a header with all that changes something; who signs in gets another one.

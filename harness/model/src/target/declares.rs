@@ -11,8 +11,8 @@ use crate::{
     provider::{AttestationKind, PasskeyType},
     row::{Role, Row, Step},
     scenario::{
-        Action, Feature, Meanwhile, Mediation, OptionsProperty, RelyingPartySettings, StepSpec,
-        UserSpec,
+        Action, CeremonyKind, Feature, Meanwhile, Mediation, OptionsProperty, RelyingPartySettings,
+        StepSpec, UserSpec,
     },
 };
 
@@ -208,14 +208,34 @@ impl Declares {
         PRESUMED.iter().find_map(|(name, presumed, steps)| {
             let said = declared.get(*name).filter(|value| is_set(value))?;
             let named = wanted.get(*name).is_some_and(is_set);
-            let decided = steps.iter().any(|step| is_about(row, step))
-                || (*name == "user-verification" && compares_verification(row))
-                || (*name == "attestation" && makes_attestation(row));
-            let other = text(said) != *presumed && decided && !named;
+            let other = text(said) != *presumed && decides(row, name, steps) && !named;
             other.then(|| {
                 format!(
                     "declares {name}: {}, and the row presumes {presumed}",
                     text(said)
+                )
+            })
+        })
+    }
+
+    /// Says which setting that a row presumes is neither declared nor what the options say that were sent; nothing when each is.
+    pub(super) fn sends_otherwise(
+        &self,
+        row: &Row,
+        sent: &[(CeremonyKind, &Value)],
+    ) -> Option<String> {
+        let declared = members(&self.relying_party);
+        let wanted = members(&row.relying_party);
+        let is_open = |name: &str| {
+            let is_set = |settings: &Map<String, Value>| settings.get(name).is_some_and(is_set);
+            !is_set(&declared) && !is_set(&wanted)
+        };
+        PRESUMED.iter().find_map(|(name, presumed, steps)| {
+            let says = said_by_options(name, sent)?;
+            let other = says != *presumed && is_open(name) && decides(row, name, steps);
+            other.then(|| {
+                format!(
+                    "sends {name}: {says}, and the row presumes {presumed}; declare which it is"
                 )
             })
         })
@@ -290,6 +310,33 @@ impl Declares {
             })
         })
     }
+}
+
+/// Tells whether a setting that rows presume, and which decides these steps, decides a row.
+fn decides(row: &Row, name: &str, steps: &[&str]) -> bool {
+    steps.iter().any(|step| is_about(row, step))
+        || (name == "user-verification" && compares_verification(row))
+        || (name == "attestation" && makes_attestation(row))
+}
+
+/// Returns what the options that were sent say of a setting; what they leave out has its default (WebAuthn L3, 5.4 and 5.5). Nothing where
+/// options do not say it, or none were sent.
+fn said_by_options<'a>(name: &str, sent: &[(CeremonyKind, &'a Value)]) -> Option<&'a str> {
+    use CeremonyKind::{Authentication, Registration};
+    let (ceremony, _) = sent.last()?;
+    let (of, pointer, default) = match (name, ceremony) {
+        ("user-verification", Registration) => {
+            let pointer = "/authenticatorSelection/userVerification";
+            (Registration, pointer, "preferred")
+        }
+        ("user-verification", Authentication) => (Authentication, "/userVerification", "preferred"),
+        ("attestation", _) => (Registration, "/attestation", "none"),
+        _ => return None,
+    };
+    // The first ones are the control's: for those behind them the row may have asked for less.
+    let (_, options) = sent.iter().find(|(kind, _)| *kind == of)?;
+    let said = options.pointer(pointer).filter(|said| !said.is_null());
+    said.map_or(Some(default), Value::as_str)
 }
 
 /// Tells whether a step of the specification decides a row.

@@ -451,6 +451,16 @@ fn same_types(read: &Value, set: &Value, may_strip: bool) -> bool {
     read == set || (may_strip && set.remove("synced") && read == set)
 }
 
+/// Lists the members of a policy that is read which a former one did not have.
+#[must_use]
+pub fn added(read: &Value, former: &Value) -> Vec<String> {
+    let members = read.as_object().into_iter().flatten();
+    let added = members.filter(|(name, value)| {
+        !name.contains("@odata.") && !value.is_null() && former.get(name.as_str()).is_none()
+    });
+    added.map(|(name, _)| name.clone()).collect()
+}
+
 /// Returns what restores a policy that was read: without what the answer says of itself.
 #[must_use]
 pub fn that_restores(read: &Value) -> Value {

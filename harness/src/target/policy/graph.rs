@@ -8,7 +8,10 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep_until};
 
 use super::PolicyError;
-use crate::{run, target::ReadyTarget};
+use crate::{
+    run,
+    target::{ReadyTarget, Secrets},
+};
 
 /// How often a policy is read until it is in force: nobody tells us.
 const LOOK: Duration = Duration::from_millis(500);
@@ -19,6 +22,7 @@ pub(super) struct Tenant {
     address: SocketAddr,
     host: String,
     token: Option<String>,
+    secrets: Secrets,
     pace: Option<Arc<run::Pace>>,
 }
 
@@ -42,6 +46,7 @@ impl Tenant {
             address: graph.address.unwrap_or(target.address),
             host: host.unwrap_or_else(|| target.file.host().to_owned()),
             token: target.policy_token.clone(),
+            secrets: Secrets::of(target),
             pace: target.pace.clone(),
             graph,
         }
@@ -87,7 +92,10 @@ impl Tenant {
         loop {
             let next = Instant::now() + LOOK;
             match self.change(former).await {
-                Ok(()) => return self.until_in_force(former).await,
+                Ok(()) => {
+                    self.until_in_force(former).await?;
+                    return self.take_away_what_was_added(former).await;
+                }
                 Err(PolicyError::Refused(said)) if !is_for_now(said.status) => {
                     return Err(PolicyError::Refused(said));
                 }
@@ -95,6 +103,25 @@ impl Tenant {
                 Err(_) => sleep_until(next).await,
             }
         }
+    }
+
+    /// Empties what was not there before the run: a change leaves alone what it does not name.
+    async fn take_away_what_was_added(&self, former: &Value) -> Result<(), PolicyError> {
+        let added = target::added(&self.read().await?, former);
+        if added.is_empty() {
+            return Ok(());
+        }
+        let left = PolicyError::Failed(format!(
+            "the policy has what was not there before the run, and keeps it: {}",
+            added.join(", ")
+        ));
+        let kind = target::that_restores(&Value::Null);
+        let mut document = kind.as_object().cloned().unwrap_or_default();
+        document.extend(added.into_iter().map(|name| (name, Value::Null)));
+        let document = Value::Object(document);
+        self.change(&document).await?;
+        let emptied = self.until_in_force(&document).await;
+        emptied.map_err(|_| left)
     }
 
     /// Reads until what is read is what was set; what cannot be read for a moment is read again.
@@ -126,7 +153,13 @@ impl Tenant {
         let token = self.token.as_deref();
         let place = (self.address, self.host.as_str());
         let said = run::tell(place, method, &self.graph.path, token, body).await;
-        said.map_err(PolicyError::Failed)
+        let mut said = said.map_err(PolicyError::Failed)?;
+        if !said.is_success() {
+            // Its words are told, and it may say the token again.
+            let words = String::from_utf8_lossy(&said.body).into_owned();
+            said.body = self.secrets.veiled(words).into_bytes();
+        }
+        Ok(said)
     }
 }
 

@@ -58,7 +58,7 @@ impl Player<'_> {
 }
 
 /// Does something on the page, and answers the extension with the kept passkey meanwhile.
-pub(super) async fn with_kept<T>(
+async fn with_kept<T>(
     events: &mut UnboundedReceiver<Event>,
     mut kept: Option<&mut SoftwareAuthenticator>,
     doing: impl Future<Output = Played<T>>,
