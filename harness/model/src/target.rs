@@ -71,7 +71,9 @@ use crate::{
 pub use command::REFUSED;
 pub use declares::{Declares, is_set};
 pub use deviations::{Deviation, Deviations, ListedVerdict, Whose};
-pub use dialect::{Accepted, Call, Ceremony, Csrf, Dialect, Exchange, RequestLine, Shared};
+pub use dialect::{
+    Accepted, Call, Ceremony, Csrf, Dialect, Exchange, Listing, RequestLine, Shared,
+};
 pub use half_pairs::json_of;
 pub use pacing::Pacing;
 pub use page::{LetIn, PageAct, PageCeremony, PageStep, Pages, Recogniser, Tidy};

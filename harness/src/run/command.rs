@@ -150,7 +150,9 @@ impl Application {
             }
             Call::Options(ceremony) => self.options(*ceremony, session, body).await,
             Call::Result(ceremony) => self.verify(*ceremony, session, body).await,
-            Call::Administration => Err(self.skip("a library has no policy to be set".to_owned())),
+            Call::Administration | Call::List => {
+                Err(self.skip("a library has neither a policy nor lists of passkeys".to_owned()))
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use std::{
 use hyper::{Method, header};
 use passkey_model::{
     scenario::CeremonyKind,
-    target::{Answered, Call, Code, Dialect, Exchange, Template, Variable},
+    target::{Answered, Call, Code, Dialect, Exchange, Listing, Template, Variable},
     verdict::Outcome,
 };
 use serde_json::{Map, Value, json};
@@ -46,6 +46,8 @@ pub(super) struct Speech {
     tokens: Tokens,
     /// What was kept of the requests that all rows share.
     shared: Map<String, Value>,
+    /// The entry of the passkey that is deleted, among those of its user.
+    listed: Value,
     /// What a policy demands, while it is set.
     policy: Value,
 }
@@ -91,6 +93,7 @@ impl Speech {
             kept: BTreeMap::new(),
             tokens: Tokens::default(),
             shared: Map::new(),
+            listed: Value::Null,
             policy: Value::Null,
         })
     }
@@ -137,6 +140,9 @@ impl Speech {
         if let Some(name) = body.get("username").and_then(Value::as_str) {
             body["username"] = json!(self.name_of(name));
         }
+        if let (Call::Delete(id), Some(listing)) = (&call, &dialect.list) {
+            self.listed = self.find(api, session, listing, id).await?;
+        }
         let mut said = yes(&Value::Null);
         for exchange in exchanges {
             said = self
@@ -147,6 +153,20 @@ impl Speech {
             }
         }
         Ok(said)
+    }
+
+    /// Finds the entry of a passkey among those of a user.
+    async fn find(
+        &mut self,
+        api: &mut Api,
+        session: &str,
+        listing: &Listing,
+        id: &str,
+    ) -> Result<Value, Outcome> {
+        let what = (session, &Call::List, &Value::Null);
+        let said = self.exchange(api, what, &listing.passkeys).await?;
+        let entry = said.json().and_then(|list| listing.find(&list, id));
+        entry.ok_or_else(|| unclear(format!("the passkey {id} is not in the list: {said}")))
     }
 
     /// Makes the requests that all rows share, unless another row did.
@@ -266,6 +286,8 @@ impl Speech {
                 let user = name.map(|name| self.names.get(name).map_or(name, String::as_str));
                 yes(&json!({ "user": user }))
             }
+            // A refusal to list is told above; whatever else is no list, has no entries.
+            Call::List => yes(&gives.unwrap_or_default()),
             _ => Answered {
                 status,
                 ..yes(&Value::Null)
@@ -289,6 +311,7 @@ impl Filling<'_> {
                 Some(Value::Object(all))
             }
             (Variable::CredentialId, Call::Delete(id)) => Some(json!(id)),
+            (Variable::Listed, Call::Delete(_)) => Some(self.speech.listed.clone()),
             (Variable::Csrf, _) => self.speech.tokens.of(self.session).map(|it| json!(it)),
             (Variable::Policy, Call::Administration) => Some(self.speech.policy.clone()),
             (Variable::Wanted, _) => Some(self.speech.row.settings.clone()),
@@ -297,7 +320,11 @@ impl Filling<'_> {
                 serde_json::to_value(self.speech.target.captured.by_name()).ok()
             }
             (
-                Variable::Request | Variable::Response | Variable::CredentialId | Variable::Policy,
+                Variable::Request
+                | Variable::Response
+                | Variable::CredentialId
+                | Variable::Listed
+                | Variable::Policy,
                 _,
             ) => None,
         }

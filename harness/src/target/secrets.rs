@@ -29,7 +29,8 @@ impl Secrets {
             .flat_map(|secret| {
                 let in_address = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
                 let in_json = Value::from(secret.as_str()).to_string();
-                let in_json = in_json.trim_matches('"').to_owned();
+                let quoted = in_json.len() - 1;
+                let in_json = in_json[1..quoted].to_owned();
                 [secret.clone(), in_address, in_json]
             })
             .collect();

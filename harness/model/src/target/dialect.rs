@@ -11,7 +11,8 @@
 //!     result:  { request: POST /login/finish, body: $RESPONSE, accepted: { at: /verified, is: true } }
 //!   session:  { request: GET /me, gives: $ANSWER/name }
 //!   sign-out: { request: POST /logout }
-//!   delete:   { request: DELETE "/passkeys/{$CREDENTIAL_ID}" }
+//!   list:     { passkeys: { request: GET /passkeys, gives: $ANSWER/passkeys }, id-at: /credentialId }
+//!   delete:   { request: "DELETE /passkeys/{$LISTED/number}" }     # or {$CREDENTIAL_ID}, without a list
 //! ```
 
 use std::{borrow::Cow, collections::BTreeMap};
@@ -22,7 +23,7 @@ use serde_json::{Value, json};
 
 use super::{
     refusal::{Answered, Pattern},
-    template::{Code, Template},
+    template::{Code, Template, Variable},
 };
 use crate::scenario::CeremonyKind;
 
@@ -52,9 +53,38 @@ pub struct Dialect {
     /// What ends a session; it is forgotten where there is no such request.
     #[serde(default)]
     pub sign_out: Option<Exchange>,
+    /// Lists the passkeys of whoever is signed in, where `delete` names one otherwise than by its credential ID.
+    #[serde(default)]
+    pub list: Option<Listing>,
     /// Deletes a passkey of whoever is signed in.
     #[serde(default)]
     pub delete: Option<Exchange>,
+}
+
+/// How the passkeys of a user are listed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Listing {
+    /// The request; `gives` is the list, whose entry of a passkey requests name `$LISTED`, and `binary` how credential IDs are written.
+    pub passkeys: Exchange,
+    /// Where an entry has the credential ID: a JSON pointer.
+    pub id_at: String,
+}
+
+impl Listing {
+    /// Finds the entry of a passkey in a list: its ID, base64url.
+    #[must_use]
+    pub fn find(&self, list: &Value, id: &str) -> Option<Value> {
+        let wanted = Code::Base64url.read(&Value::from(id))?;
+        let is_it = |entry: &&Value| {
+            let written = entry.pointer(&self.id_at);
+            written
+                .and_then(|it| self.passkeys.binary.read(it))
+                .as_ref()
+                == Some(&wanted)
+        };
+        list.as_array()?.iter().find(is_it).cloned()
+    }
 }
 
 /// Requests that all rows share.
@@ -252,6 +282,8 @@ pub enum Call {
     SignOut,
     /// Deletes a passkey: its ID, base64url.
     Delete(String),
+    /// Lists the passkeys of a user.
+    List,
     /// What no row asks but the run: what rows share, and policies.
     Administration,
 }
@@ -269,6 +301,10 @@ impl Dialect {
             Call::SignOut => Some(self.sign_out.as_slice()),
             Call::Administration => None,
             Call::Delete(_) => self.delete.as_ref().map(std::slice::from_ref),
+            Call::List => {
+                let list = self.list.as_ref();
+                list.map(|list| std::slice::from_ref(&list.passkeys))
+            }
         }
     }
 
@@ -298,6 +334,11 @@ impl Dialect {
             ])
             .chain(self.session.iter().map(move |it| named("session", it)))
             .chain(self.sign_out.iter().map(move |it| named("sign-out", it)))
+            .chain(
+                self.list
+                    .iter()
+                    .map(move |it| named("list/passkeys", &it.passkeys)),
+            )
             .chain(self.delete.iter().map(move |it| named("delete", it)))
     }
 
@@ -306,6 +347,24 @@ impl Dialect {
         let mut mistakes = Vec::new();
         for (at, exchange) in self.exchanges() {
             mistakes.extend(exchange.mistake(&at));
+        }
+        let names_entry = |exchange: &Exchange| {
+            let body = exchange.body.as_ref();
+            let path = &exchange.request.path;
+            path.names(Variable::Listed) || body.is_some_and(|body| body.names(Variable::Listed))
+        };
+        if self.list.is_none() && self.delete.as_ref().is_some_and(names_entry) {
+            let mistake =
+                "$LISTED is an entry of a list: expected list, which says how passkeys are listed";
+            mistakes.push(("/json/delete".to_owned(), mistake));
+        }
+        if self
+            .list
+            .as_ref()
+            .is_some_and(|list| !list.id_at.starts_with('/'))
+        {
+            let mistake = "expected a JSON pointer, as /credentialId";
+            mistakes.push(("/json/list/id-at".to_owned(), mistake));
         }
         let csrf = self.csrf.as_ref();
         let places = csrf.map_or(1, |csrf| {

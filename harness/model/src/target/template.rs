@@ -52,6 +52,8 @@ pub enum Variable {
     Kept,
     /// The ID of the passkey that is deleted, base64url.
     CredentialId,
+    /// The entry of the passkey that is deleted, in the list of its user's passkeys.
+    Listed,
     /// The token against cross-site requests.
     Csrf,
     /// What the row presumes of the relying party's settings, as `user-verification` and `attestation`, where whoever asks chooses.
@@ -65,7 +67,7 @@ pub enum Variable {
 }
 
 impl Variable {
-    const ALL: [(Self, &'static str); 12] = [
+    const ALL: [(Self, &'static str); 13] = [
         (Self::User, "USER"),
         (Self::Pass, "PASS"),
         (Self::Request, "REQUEST"),
@@ -73,6 +75,7 @@ impl Variable {
         (Self::Answer, "ANSWER"),
         (Self::Kept, "KEPT"),
         (Self::CredentialId, "CREDENTIAL_ID"),
+        (Self::Listed, "LISTED"),
         (Self::Csrf, "CSRF"),
         (Self::Wanted, "WANTED"),
         (Self::Secret, "SECRET"),

@@ -1,4 +1,4 @@
-//! What only an attacker sends reaches a relying party whose file describes what its own pages send, and nothing else.
+//! A relying party with a wire format of its own: its file describes what its pages send, and what only an attacker sends reaches it too.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod reference;
@@ -187,6 +187,30 @@ async fn what_is_not_declared_is_as_the_options_say() {
     };
     let (declared, because) = verdict_of(expected(), row, None, declares).await;
     assert_eq!(declared, Verdict::Deviates, "{because}");
+}
+
+#[tokio::test]
+async fn a_passkey_is_deleted_by_the_name_that_it_has_in_its_users_list() {
+    const ROW: &str = "user.deleted-cred::authentication";
+    let by_list = |file: &mut Value| {
+        let json = &mut file["json"];
+        json["list"] = json!({ "passkeys": { "request": "GET /passkeys" }, "id-at": "/id" });
+        json["delete"] = json!({ "request": "DELETE /passkeys/{$LISTED/id}" });
+        let features = file["declares"]["features"].as_array_mut().unwrap();
+        features.push(json!("management"));
+    };
+    let (right, because) = verdict(ROW, None, by_list).await;
+    assert_eq!(right, Verdict::Conforms, "{because}");
+    let defect = "deleted-passkey-still-accepted".parse().unwrap();
+    let (wrong, because) = verdict(ROW, Some(defect), by_list).await;
+    assert_eq!(wrong, Verdict::Deviates, "{because}");
+    let elsewhere = |file: &mut Value| {
+        by_list(file);
+        file["json"]["list"]["id-at"] = json!("/aaguid");
+    };
+    let (unlisted, because) = verdict(ROW, None, elsewhere).await;
+    assert_eq!(unlisted, Verdict::Inconclusive, "{because}");
+    assert!(because.contains("is not in the list"), "{because}");
 }
 
 #[tokio::test]
