@@ -190,6 +190,19 @@ async fn what_is_not_declared_is_as_the_options_say() {
 }
 
 #[tokio::test]
+async fn whom_an_administrator_registers_is_not_signed_out() {
+    let by_administrator = |file: &mut Value| {
+        let json = &mut file["json"];
+        let token = json!({ "request": "GET /session", "keep": { "token": "$ANSWER/user" } });
+        json["shared"] = json!({ "requests": [token] });
+        json["registration"]["options"]["headers"] = json!({ "Authorization": "{$KEPT/token}" });
+    };
+    let row = "reg.state.unauthenticated::registration";
+    let (verdict, because) = verdict(row, None, by_administrator).await;
+    assert_eq!(verdict, Verdict::NotApplicable, "{because}");
+}
+
+#[tokio::test]
 async fn a_passkey_is_deleted_by_the_name_that_it_has_in_its_users_list() {
     const ROW: &str = "user.deleted-cred::authentication";
     let by_list = |file: &mut Value| {

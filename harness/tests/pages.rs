@@ -14,12 +14,7 @@ use passkey_harness::{
     run::{Browsers, RowResult, Runner},
     target::ReadyTarget,
 };
-use passkey_model::{
-    expand,
-    row::Row,
-    target::Target,
-    verdict::{Outcome, Verdict},
-};
+use passkey_model::{expand, row::Row, target::Target, verdict::Verdict};
 use serde_json::{Value, json};
 use site::{Fault, serve};
 

@@ -303,14 +303,6 @@ impl Target {
         if let Some(what) = declares::to_be_told(row, self) {
             return Some(format!("the {what} of target {name} cannot be set"));
         }
-        if row.steps.iter().any(|step| step.spec.renews_session) && !self.shows_session() {
-            return Some(format!("target {name} does not show who is signed in"));
-        }
-        if declares::asks_for_less(row) && self.lets_clients_choose() {
-            return Some(format!(
-                "target {name} lets whoever asks choose user verification"
-            ));
-        }
         let has_api = matches!(self.driver, Driver::Json | Driver::FidoApi);
         if has_api && row.lane.driver == lane::Driver::Page {
             return Some(format!(
@@ -325,8 +317,29 @@ impl Target {
         if let Some(why) = policy.and_then(|policy| policy.cannot_set(row)) {
             return Some(format!("target {name} {why}"));
         }
-        let why = self.declares.lacks(library, row, self.driver)?;
+        let lacks = self.declares.lacks(library, row, self.driver);
+        let why = lacks.or_else(|| self.requests_cannot_show(row).map(str::to_owned))?;
         Some(format!("target {name} {why}"))
+    }
+
+    /// Says why the requests that its file describes cannot show a row; nothing when they can.
+    fn requests_cannot_show(&self, row: &Row) -> Option<&'static str> {
+        let registers_as_administrator = || {
+            let dialect = self.dialect();
+            dialect.is_some_and(|dialect| dialect.registers_as_administrator())
+        };
+        match () {
+            () if declares::asks_whether_renewed(row) && !self.shows_session() => {
+                Some("does not show who is signed in")
+            }
+            () if declares::asks_for_less(row) && self.lets_clients_choose() => {
+                Some("lets whoever asks choose user verification")
+            }
+            () if declares::registers_signed_out(row) && registers_as_administrator() => {
+                Some("is asked to register by an administrator, who is never signed out")
+            }
+            () => None,
+        }
     }
 }
 

@@ -206,7 +206,10 @@ fn tell(column: &Column, out: &mut impl Write) -> io::Result<bool> {
         writeln!(out, "{label}: {}", column.counted())?;
     }
     match &column.since {
-        Since::Uncommitted => {}
+        Since::Uncommitted => writeln!(
+            out,
+            "  no verdicts are written: that nothing ran, or failed on our side, is none to keep"
+        )?,
         Since::NoFile(file) => {
             writeln!(
                 out,

@@ -38,7 +38,7 @@ pub struct Control {
 /// How the policy is set.
 #[derive(Debug)]
 enum Way {
-    Graph(Tenant),
+    Graph(Box<Tenant>),
     Environment(BTreeMap<String, Template>),
     Requests(Box<Requests>),
 }
@@ -126,7 +126,7 @@ impl Control {
     pub fn of(target: &ReadyTarget) -> Option<Arc<Self>> {
         let how = target.file.policy.as_ref()?;
         let way = match (&how.graph, &how.environment, &how.requests) {
-            (Some(graph), ..) => Way::Graph(Tenant::new(graph.clone(), target)),
+            (Some(graph), ..) => Way::Graph(Box::new(Tenant::new(graph.clone(), target))),
             (_, Some(variables), _) => Way::Environment(variables.clone()),
             (.., Some(requests)) => Way::Requests(Box::new(requests.clone())),
             _ => return None,

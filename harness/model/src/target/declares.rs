@@ -97,6 +97,21 @@ fn signs_out(spec: &StepSpec) -> bool {
     spec.action == Action::SignOut || meanwhile == Some(Meanwhile::SignOut)
 }
 
+/// Tells whether a row asks whether a session was renewed.
+pub(super) fn asks_whether_renewed(row: &Row) -> bool {
+    row.steps.iter().any(|step| step.spec.renews_session)
+}
+
+/// Tells whether somebody registers in a row who is not signed in.
+pub(super) fn registers_signed_out(row: &Row) -> bool {
+    let is_one = |step: &Step| {
+        let request = step.spec.request.as_ref();
+        let signed_out = request.is_some_and(|request| request.signed_out);
+        signed_out && step.spec.action == Action::Register
+    };
+    row.steps.iter().any(is_one)
+}
+
 /// Tells whether a row asks for options with less than the relying party demands.
 pub(super) fn asks_for_less(row: &Row) -> bool {
     let asks = |step: &Step| {

@@ -317,6 +317,21 @@ impl Dialect {
         }
     }
 
+    /// Tells whether its requests for a registration show what all rows share, as an administrator's token: whoever makes them may register.
+    #[must_use]
+    pub fn registers_as_administrator(&self) -> bool {
+        let shared = self.shared.iter().flat_map(|shared| &shared.requests);
+        let kept: Vec<_> = shared.flat_map(|exchange| exchange.keep.keys()).collect();
+        let headers = self.registration.options.headers.values();
+        let mut shown = headers
+            .chain(self.headers.values())
+            .chain(&self.registration.options.body);
+        shown.any(|template| {
+            kept.iter()
+                .any(|name| template.names_member(Variable::Kept, name))
+        })
+    }
+
     fn exchanges(&self) -> impl Iterator<Item = (String, &Exchange)> {
         let named = |name: &str, exchange| (format!("/json/{name}"), exchange);
         let shared = self.shared.iter().flat_map(|shared| &shared.requests);

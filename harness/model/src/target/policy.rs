@@ -448,7 +448,10 @@ fn same_types(read: &Value, set: &Value, may_strip: bool) -> bool {
     let (Some(read), Some(mut set)) = (words(read), words(set)) else {
         return false;
     };
-    read == set || (may_strip && set.remove("synced") && read == set)
+    if may_strip && read != set {
+        set.remove("synced");
+    }
+    read == set
 }
 
 /// Lists the members of a policy that is read which a former one did not have.

@@ -165,7 +165,16 @@ impl Template {
     /// Tells whether it names a variable.
     #[must_use]
     pub fn names(&self, variable: Variable) -> bool {
-        self.node.names(variable)
+        self.node.has(&|expression| expression.variable == variable)
+    }
+
+    /// Tells whether it names a member of a variable.
+    #[must_use]
+    pub fn names_member(&self, variable: Variable, member: &str) -> bool {
+        self.node.has(&|expression| {
+            let first = expression.path.first();
+            expression.variable == variable && first.is_some_and(|name| name == member)
+        })
     }
 
     /// Tells whether it is a map, whose members can be the fields of a form.
@@ -263,15 +272,16 @@ impl Node {
         Ok(Self::Text(parts))
     }
 
-    fn names(&self, variable: Variable) -> bool {
+    /// Tells whether one of its expressions is such a one.
+    fn has(&self, is_one: &dyn Fn(&Expression) -> bool) -> bool {
         match self {
             Self::Literal(_) => false,
-            Self::Value(expression) => expression.variable == variable,
-            Self::Text(parts) => parts.iter().any(
-                |part| matches!(part, Part::Value(expression) if expression.variable == variable),
-            ),
-            Self::List(items) => items.iter().any(|item| item.names(variable)),
-            Self::Members(members) => members.iter().any(|(_, node)| node.names(variable)),
+            Self::Value(expression) => is_one(expression),
+            Self::Text(parts) => parts
+                .iter()
+                .any(|part| matches!(part, Part::Value(expression) if is_one(expression))),
+            Self::List(items) => items.iter().any(|item| item.has(is_one)),
+            Self::Members(members) => members.iter().any(|(_, node)| node.has(is_one)),
         }
     }
 
