@@ -276,7 +276,9 @@ impl Runner {
             any_order: target.is_some(),
         };
         let sent: Vec<_> = records.iter().flat_map(StepRecord::options).collect();
-        if let Some(because) = target.and_then(|target| target.file.sends_otherwise(row, &sent)) {
+        let otherwise = target.and_then(|target| target.file.sends_otherwise(row, &sent));
+        // Whatever the options say, nobody may break down.
+        if let Some(because) = otherwise.filter(|_| !outcomes.iter().any(Outcome::broke_down)) {
             let verdict = Verdict::NotApplicable;
             return Judgement { verdict, because };
         }

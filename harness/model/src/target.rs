@@ -246,17 +246,21 @@ impl Target {
         }
     }
 
-    /// Tells whether whoever asks for options chooses what they demand: as FIDO's API wants it, or as a file says with `$WANTED`.
-    fn lets_clients_choose(&self) -> bool {
-        let asks = |kind| {
-            let dialect = self.dialect()?;
-            let body = dialect.ceremony(kind).options.body.as_ref()?;
-            Some(body.names(Variable::Wanted))
+    /// Tells whether whoever asks for the options of a ceremony chooses user verification: as FIDO's API wants it, or as a file says with
+    /// `$WANTED`.
+    fn lets_clients_choose(&self, ceremony: CeremonyKind) -> bool {
+        let Some(dialect) = self.dialect() else {
+            return self.driver.asks_per_ceremony();
         };
-        self.driver.asks_per_ceremony()
-            || [CeremonyKind::Registration, CeremonyKind::Authentication]
-                .into_iter()
-                .any(|kind| asks(kind) == Some(true))
+        let options = &dialect.ceremony(ceremony).options;
+        let templates = options.query.values().chain(&options.body);
+        let mut templates = templates.chain([&options.request.path]);
+        // What is sent whole has it.
+        let chooses = |it: &Template| {
+            it.names_member(Variable::Wanted, "user-verification")
+                || (it.names(Variable::Wanted) && !it.names_member(Variable::Wanted, "attestation"))
+        };
+        self.driver.asks_per_ceremony() || templates.any(chooses)
     }
 
     /// Returns the host of the origin, as requests name it.
@@ -332,7 +336,7 @@ impl Target {
             () if declares::asks_whether_renewed(row) && !self.shows_session() => {
                 Some("does not show who is signed in")
             }
-            () if declares::asks_for_less(row) && self.lets_clients_choose() => {
+            () if declares::asks_for_less(row).is_some_and(|it| self.lets_clients_choose(it)) => {
                 Some("lets whoever asks choose user verification")
             }
             () if declares::registers_signed_out(row) && registers_as_administrator() => {

@@ -136,6 +136,12 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Tells whether it crashed or hung, which nobody may, whether or not anything demands what a row expects.
+    #[must_use]
+    pub const fn broke_down(&self) -> bool {
+        matches!(self, Self::Crashed { .. } | Self::Hung)
+    }
+
     /// Returns the words that somebody else chose, if there are any.
     pub const fn words_mut(&mut self) -> Option<&mut String> {
         match self {
@@ -348,7 +354,7 @@ fn agrees(step: &Step, outcome: &Outcome, demands: Demands) -> bool {
     match (step.expect, outcome) {
         (Expected::Accepted, Outcome::Accepted) => true,
         // Whatever it decides, it has to decide.
-        (Expected::Reported, outcome) => !broke_down(outcome),
+        (Expected::Reported, outcome) => !outcome.broke_down(),
         (Expected::NoCredential, Outcome::NoCredential { error }) => {
             step.error.as_ref().is_none_or(|expected| expected == error)
         }
@@ -375,16 +381,11 @@ fn disagreement(row: &Row, step: &Step, outcome: &Outcome, demands: Demands) -> 
         Verdict::Inconclusive
     } else if no_credential {
         Verdict::HarnessError
-    } else if broke_down(outcome) || demands.cover(row.grounds.basis) {
+    } else if outcome.broke_down() || demands.cover(row.grounds.basis) {
         Verdict::Deviates
     } else {
         Verdict::Observed
     }
-}
-
-/// Nobody may break down, whether or not anything demands what the row expects.
-const fn broke_down(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Crashed { .. } | Outcome::Hung)
 }
 
 fn action(step: &Step) -> &'static str {

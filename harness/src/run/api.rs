@@ -197,9 +197,12 @@ impl Api {
         self.sessions.get(user)
     }
 
-    /// Puts cookies in the place of a user's session.
-    pub(super) fn keep(&mut self, user: &str, cookies: Jar) {
-        self.sessions.insert(user.to_owned(), cookies);
+    /// Puts cookies in the place of those of a user's session; nothing takes them away.
+    pub(super) fn keep(&mut self, user: &str, cookies: Option<Jar>) {
+        match cookies {
+            Some(cookies) => self.sessions.insert(user.to_owned(), cookies),
+            None => self.sessions.remove(user),
+        };
     }
 
     pub(super) async fn get(&mut self, user: &str, path: &str) -> Answer {

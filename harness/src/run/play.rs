@@ -191,6 +191,8 @@ fn broken_rule(said: &Answered) -> Outcome {
 
 /// A response that was posted, to post it again.
 struct Posted {
+    /// Whose session it was posted in.
+    user: String,
     ceremony: CeremonyKind,
     response: Value,
     /// The cookies with which it was posted.
@@ -316,26 +318,22 @@ impl Player<'_> {
     async fn replay(&mut self, user: &str, spec: &StepSpec) -> Result<Outcome, String> {
         let posted = self.last.as_ref().ok_or("no response was posted before")?;
         let (ceremony, response) = (posted.ceremony, posted.response.clone());
-        let cookies = posted.cookies.clone();
+        let caught = posted.cookies.clone().filter(|_| posted.user == user);
         let outcome = self.finish(user, ceremony, spec, response.clone()).await?;
         let renewed = self.api.cookies(user).cloned();
-        let Some(cookies) = cookies.filter(|cookies| Some(cookies) != renewed.as_ref()) else {
+        let refused = matches!(
+            outcome,
+            Outcome::Rejected { .. } | Outcome::OtherRefusal { .. }
+        );
+        if !refused || caught.is_none() || caught == renewed {
             return Ok(outcome);
-        };
+        }
         // Whoever caught the request has its cookies too, in which a relying party may keep the challenge.
-        if !matches!(outcome, Outcome::Rejected { .. }) {
-            return Ok(outcome);
-        }
-        self.api.keep(user, cookies);
-        let caught = self.finish(user, ceremony, spec, response).await?;
-        if let Some(renewed) = renewed {
-            self.api.keep(user, renewed);
-        }
-        Ok(if caught == Outcome::Accepted {
-            caught
-        } else {
-            outcome
-        })
+        self.api.keep(user, caught);
+        let again = self.finish(user, ceremony, spec, response).await?;
+        self.api.keep(user, renewed);
+        let is_worse = again == Outcome::Accepted || again.broke_down();
+        Ok(if is_worse { again } else { outcome })
     }
 
     /// Tells whether the row has such a step: what no step asks for need not be kept.

@@ -8,7 +8,7 @@ use std::{
 
 use hyper::{Method, header};
 use passkey_model::{
-    scenario::CeremonyKind,
+    scenario::{CeremonyKind, PerCeremony},
     target::{Answered, Call, Code, Dialect, Exchange, Listing, Template, Variable},
     verdict::Outcome,
 };
@@ -39,8 +39,8 @@ pub(super) struct Speech {
     row: OfRow,
     /// The names of users as the target knows them, with those of the row.
     names: BTreeMap<String, String>,
-    /// Who was named when options were asked for last, by session.
-    named: BTreeMap<String, String>,
+    /// Who was named when the options of a ceremony were asked for last, by session.
+    named: BTreeMap<String, PerCeremony<Option<String>>>,
     /// What was kept of answers, by session.
     kept: BTreeMap<String, Map<String, Value>>,
     tokens: Tokens,
@@ -226,13 +226,19 @@ impl Speech {
         let named = body["username"].as_str().map(str::to_owned);
         let of_session = self.name_of(session);
         match call {
-            Call::Options(_) => {
+            Call::Options(ceremony) => {
                 let user = named.unwrap_or(of_session);
-                self.named.insert(session.to_owned(), user.clone());
+                let of_session = self.named.entry(session.to_owned()).or_default();
+                let asked = match ceremony {
+                    CeremonyKind::Registration => &mut of_session.registration,
+                    CeremonyKind::Authentication => &mut of_session.authentication,
+                };
+                *asked = Some(user.clone());
                 user
             }
-            Call::Result(_) => {
-                let asked = self.named.get(session).cloned();
+            Call::Result(ceremony) => {
+                let asked = self.named.get(session);
+                let asked = asked.and_then(|asked| asked.of(*ceremony).clone());
                 named.or(asked).unwrap_or(of_session)
             }
             _ => of_session,
@@ -389,8 +395,9 @@ impl Filling<'_> {
         if exchange.request.method == "GET" {
             return;
         }
-        let template = exchange.body.as_ref();
-        let names = |variable| template.is_some_and(|body| body.names(variable));
+        let templates = exchange.query.values().chain(&exchange.body);
+        let templates: Vec<_> = templates.chain([&exchange.request.path]).collect();
+        let names = |variable| templates.iter().any(|it| it.names(variable));
         let named = names(Variable::User) || names(Variable::Request);
         let said = self.body.as_object().into_iter().flatten();
         let beside = said.filter(|(name, value)| {

@@ -43,8 +43,6 @@ const ALGORITHM_LABEL: &str = "3";
 
 /// The settings that whoever asks for options chooses in FIDO's conformance API, and in the protocol of adapters.
 const CHOSEN_WHEN_ASKING: [&str; 2] = ["user-verification", "attestation"];
-/// The same, as requests name them.
-const CHOSEN_WHEN_ASKING_AS_MEMBERS: [&str; 2] = ["userVerification", "attestation"];
 
 /// States what a target is like.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -112,17 +110,17 @@ pub(super) fn registers_signed_out(row: &Row) -> bool {
     row.steps.iter().any(is_one)
 }
 
-/// Tells whether a row asks for options with less than the relying party demands.
-pub(super) fn asks_for_less(row: &Row) -> bool {
-    let asks = |step: &Step| {
+/// Returns the ceremony for whose options a row asks less than the relying party demands, if it does.
+pub(super) fn asks_for_less(row: &Row) -> Option<CeremonyKind> {
+    let asks = |step: &&Step| {
         let asked = step.spec.asks.as_ref();
-        asked.is_some_and(|asked| {
-            CHOSEN_WHEN_ASKING_AS_MEMBERS
-                .iter()
-                .any(|name| asked.contains_key(*name))
-        })
+        asked.is_some_and(|asked| asked.contains_key("userVerification"))
     };
-    row.steps.iter().any(asks)
+    let step = row.steps.iter().find(asks)?;
+    Some(match step.spec.action {
+        Action::Register => CeremonyKind::Registration,
+        _ => CeremonyKind::Authentication,
+    })
 }
 
 /// Tells whether a step is about all passkeys of a user, who on a target that keeps them has others than the row's.
@@ -246,7 +244,13 @@ impl Declares {
             !is_set(&declared) && !is_set(&wanted)
         };
         PRESUMED.iter().find_map(|(name, presumed, steps)| {
-            let says = said_by_options(name, sent)?;
+            let about = steps.iter().find(|step| is_about(row, step));
+            let ceremony = match about {
+                Some(step) if step.starts_with("auth.") => CeremonyKind::Authentication,
+                Some(_) => CeremonyKind::Registration,
+                None => sent.last()?.0,
+            };
+            let says = said_by_options(name, ceremony, sent)?;
             let other = says != *presumed && is_open(name) && decides(row, name, steps);
             other.then(|| {
                 format!(
@@ -334,11 +338,14 @@ fn decides(row: &Row, name: &str, steps: &[&str]) -> bool {
         || (name == "attestation" && makes_attestation(row))
 }
 
-/// Returns what the options that were sent say of a setting; what they leave out has its default (WebAuthn L3, 5.4 and 5.5). Nothing where
+/// Returns what the options of a ceremony that were sent say of a setting; what they leave out has its default (WebAuthn L3, 5.4 and 5.5). Nothing where
 /// options do not say it, or none were sent.
-fn said_by_options<'a>(name: &str, sent: &[(CeremonyKind, &'a Value)]) -> Option<&'a str> {
+fn said_by_options<'a>(
+    name: &str,
+    ceremony: CeremonyKind,
+    sent: &[(CeremonyKind, &'a Value)],
+) -> Option<&'a str> {
     use CeremonyKind::{Authentication, Registration};
-    let (ceremony, _) = sent.last()?;
     let (of, pointer, default) = match (name, ceremony) {
         ("user-verification", Registration) => {
             let pointer = "/authenticatorSelection/userVerification";

@@ -427,6 +427,8 @@ pub fn is_in_force(read: &Value, set: &Value) -> bool {
             };
             (read.len() == set.len() && in_order()) || same_guids(read, set)
         }
+        // What was emptied may be a list without members.
+        (Value::Array(read), Value::Null) => read.is_empty(),
         (read, set) => read == set,
     }
 }
@@ -459,7 +461,8 @@ fn same_types(read: &Value, set: &Value, may_strip: bool) -> bool {
 pub fn added(read: &Value, former: &Value) -> Vec<String> {
     let members = read.as_object().into_iter().flatten();
     let added = members.filter(|(name, value)| {
-        !name.contains("@odata.") && !value.is_null() && former.get(name.as_str()).is_none()
+        let is_empty = is_in_force(value, &Value::Null);
+        !name.contains("@odata.") && !is_empty && former.get(name.as_str()).is_none()
     });
     added.map(|(name, _)| name.clone()).collect()
 }

@@ -26,7 +26,9 @@ function answersOf(window) {
   const { performance } = window;
   performance.setResourceTimingBufferSize(10_000);
   const own = ["navigation", "resource"].flatMap((type) => performance.getEntriesByType(type));
-  const answered = own.filter((entry) => entry.responseStatus).map((entry) => {
+  // Not those of pictures and scripts.
+  const kinds = ["navigation", "fetch", "xmlhttprequest"];
+  const answered = own.filter((entry) => entry.responseStatus && kinds.includes(entry.initiatorType)).map((entry) => {
     const { pathname, search } = new URL(entry.name);
     return { path: pathname + search, status: entry.responseStatus, at: performance.timeOrigin + entry.startTime };
   });

@@ -208,9 +208,7 @@ impl Player<'_> {
                 let cookies = self.api.cookies(user).cloned();
                 let answer = self.api.post(user, "/session/sign-out", &json!({})).await;
                 // A browser gives its cookie up; whoever copied it has it still.
-                if let Some(cookies) = cookies {
-                    self.api.keep(user, cookies);
-                }
+                self.api.keep(user, cookies);
                 answer.outcome()
             }
             Some(Meanwhile::PasswordChange) => self.change_password(user).await,

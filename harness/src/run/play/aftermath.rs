@@ -146,7 +146,7 @@ impl Player<'_> {
     /// Says why a session was not renewed whose cookies were these before somebody signed in; nothing when it was.
     pub(super) async fn kept(&mut self, before: Jar) -> Option<String> {
         const BEFORE: &str = "whoever knows the id of before";
-        self.api.keep(BEFORE, before);
+        self.api.keep(BEFORE, Some(before));
         match session(self.api.get(BEFORE, SESSION).await) {
             Session::Of(user) => Some(format!("{user} is signed in under the id of before too")),
             Session::Nobody | Session::Unseen => None,

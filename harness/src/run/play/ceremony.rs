@@ -343,6 +343,7 @@ impl Player<'_> {
         if self.has_step(|spec| spec.action == Action::Replay) {
             let response = response.clone();
             self.last = Some(Posted {
+                user: user.to_owned(),
                 ceremony,
                 response,
                 cookies: self.api.cookies(user).cloned(),

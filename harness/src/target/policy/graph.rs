@@ -91,11 +91,8 @@ impl Tenant {
         let deadline = self.deadline();
         loop {
             let next = Instant::now() + LOOK;
-            match self.change(former).await {
-                Ok(()) => {
-                    self.until_in_force(former).await?;
-                    return self.take_away_what_was_added(former).await;
-                }
+            match self.put_back(former).await {
+                Ok(()) => return Ok(()),
                 Err(PolicyError::Refused(said)) if !is_for_now(said.status) => {
                     return Err(PolicyError::Refused(said));
                 }
@@ -103,6 +100,12 @@ impl Tenant {
                 Err(_) => sleep_until(next).await,
             }
         }
+    }
+
+    async fn put_back(&self, former: &Value) -> Result<(), PolicyError> {
+        self.change(former).await?;
+        self.until_in_force(former).await?;
+        self.take_away_what_was_added(former).await
     }
 
     /// Empties what was not there before the run: a change leaves alone what it does not name.

@@ -10,10 +10,7 @@ use super::{
     walk::{LOOK, MOST_OPENED, Walk},
 };
 use crate::{
-    browser::{
-        look::{self, View},
-        page,
-    },
+    browser::{look, page},
     run::site::{AskedFor, RowSite},
 };
 
@@ -59,7 +56,7 @@ impl Walk<'_> {
         look::leave(self.session).await.map_err(said)?;
         let known = Known::of(self.pages, watched.section);
         let deadline = self.deadline();
-        let (mut last, mut unavailable, mut opened) = (View::default(), None, 0);
+        let (mut last, mut unavailable, mut opened) = (Look::default(), None, 0);
         loop {
             let next = Instant::now() + LOOK;
             let call = watched.asked.call();
@@ -84,18 +81,18 @@ impl Walk<'_> {
                 } else if call == Call::Answered && known.accepted(&look, before) {
                     return Ok(Came::Accepted);
                 }
-                last = look.view;
+                last = look;
             }
             if Instant::now() >= deadline {
                 return match (call, unavailable) {
                     (Call::None, _) => {
                         const WHAT: &str =
                             "after the steps the page asks for no passkey and refuses nothing";
-                        let why = self.in_vain(WHAT, &last);
+                        let why = self.in_vain(WHAT, &last.view);
                         Err(format!("the target's file, {}: {why}", watched.at))
                     }
                     (_, Some(words)) => Ok(Came::Unavailable(words)),
-                    _ => Ok(Came::Nothing(self.nothing_seen(watched, &last))),
+                    _ => Ok(Came::Nothing(self.nothing_seen(watched, before, &last))),
                 };
             }
             sleep_until(next).await;
@@ -128,7 +125,7 @@ impl Walk<'_> {
     }
 
     /// Says what it means that a page shows nothing that is recognised: what its requests came to, or else nothing that can be told.
-    fn nothing_seen(&self, watched: &Watched<'_>, last: &View) -> Outcome {
+    fn nothing_seen(&self, watched: &Watched<'_>, before: Option<&Look>, last: &Look) -> Outcome {
         let asked = watched.asked_for();
         if asked
             .iter()
@@ -136,9 +133,8 @@ impl Walk<'_> {
         {
             return Outcome::Hung;
         }
-        let passed = asked.iter().filter_map(|it| Some((&it.path, it.status?)));
-        let on_page = last.answers.iter().map(|it| (&it.path, it.status));
-        let broke = passed.chain(on_page).find(|(_, status)| *status >= 500);
+        let mut answered = last.answered(before);
+        let broke = answered.find(|(_, status)| *status >= 500);
         if let Some((path, status)) = broke {
             return Outcome::Crashed {
                 how: format!(
@@ -152,7 +148,7 @@ impl Walk<'_> {
                     "neither of {0}/accepted and {0}/refused is seen",
                     watched.at
                 ),
-                last,
+                &last.view,
             ),
         }
     }

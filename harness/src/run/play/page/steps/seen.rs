@@ -42,8 +42,11 @@ impl Look {
     }
 
     /// Lists what was answered since the steps began: what passed the harness, and what the page knows of that it did not know before.
-    fn answered<'a>(&'a self, before: Option<&'a Self>) -> impl Iterator<Item = (&'a str, u16)> {
-        let passed = self.asked.iter();
+    pub(super) fn answered<'a>(
+        &'a self,
+        before: Option<&'a Self>,
+    ) -> impl Iterator<Item = (&'a str, u16)> {
+        let passed = self.asked.iter().filter(|it| !it.reads);
         let passed = passed.filter_map(|it| Some((it.path.as_str(), it.status?)));
         let is_new =
             move |it: &&Replied| before.is_some_and(|before| !before.view.answers.contains(it));

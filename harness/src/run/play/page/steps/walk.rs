@@ -133,8 +133,9 @@ impl<'a> Walk<'a> {
             if let Some((watched, before)) = &mut moment
                 && Some(index) == beginning
             {
-                let known = Known::of(self.pages, watched.section);
-                **before = self.look_for(&known, watched).await?;
+                let looked = self.look_before(watched, step).await;
+                **before =
+                    looked.map_err(|why| format!("the target's file, {at}/{index}: {why}"))?;
             }
             let at = format!("{at}/{index}");
             let act = step
@@ -151,6 +152,27 @@ impl<'a> Walk<'a> {
             }
         }
         Ok(Way::Through)
+    }
+
+    /// Looks at what is there before the step that can begin a ceremony, when its element is shown.
+    async fn look_before(&self, watched: &Watched<'_>, step: &PageStep) -> Played<Option<Look>> {
+        if let Some(PageAct::Click(css)) = step.act()
+            && self.is_due(step).await?
+            && self.until_shown(css).await?.is_err()
+        {
+            // The site is out of order, as the step itself will see.
+            return Ok(None);
+        }
+        let known = Known::of(self.pages, watched.section);
+        for _ in 0..MOST_OPENED {
+            let next = Instant::now() + LOOK;
+            let looked = self.look_for(&known, watched).await?;
+            if looked.is_some() {
+                return Ok(looked);
+            }
+            sleep_until(next).await;
+        }
+        Ok(None)
     }
 
     /// Tells whether a step is to be done as the page is now.
