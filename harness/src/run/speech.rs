@@ -401,6 +401,7 @@ impl Filling<'_> {
         let named = names(Variable::User) || names(Variable::Request);
         let said = self.body.as_object().into_iter().flatten();
         let beside = said.filter(|(name, value)| {
+            // What a page may ask for too, and gets where whoever asks chooses, is no attack; a strict server would refuse it.
             let is_wish = **value == "required" || *name == "attestation";
             let is_told = *name == "username" && named;
             !usual.contains(&name.as_str()) && !is_wish && !is_told
