@@ -158,16 +158,13 @@ async fn bytes_may_be_written_in_any_letters() {
                 .any(|group| row.scenario.starts_with(group))
         })
         .collect();
+    let router = || server::router(WithAttestation::new());
+    let other = router().layer(from_fn(in_other_letters));
     let mut ways = Vec::new();
-    for (name, words) in [
-        ("in-other-letters", IN_OTHER_LETTERS),
-        ("in-its-letters", WORDS),
+    for (name, words, router) in [
+        ("in-other-letters", IN_OTHER_LETTERS, other),
+        ("in-its-letters", WORDS, router()),
     ] {
-        let router = server::router(WithAttestation::new());
-        let router = match name {
-            "in-other-letters" => router.layer(from_fn(in_other_letters)),
-            _ => router,
-        };
         let more = format!("{words}{ATTESTATION}{NAMED}{REASONS}");
         let target = target(name, server::listen(router).await, &more, 1).await;
         ways.push(run(&library, &rows, &target, 1).await);
